@@ -1,0 +1,1 @@
+nas/cli.py

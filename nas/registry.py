@@ -1,0 +1,112 @@
+"""Name -> search space, strategy, part of a strategy, evaluator.
+
+A built-in one is a file of its kind's package that calls a decorator of this module; the files
+are found by looking into the package, so that adding one is adding a file. Other packages add
+theirs through entry points of the group `nas.<kind>`, such as `nas.search_spaces`.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any, TypeVar
+
+from nas.errors import NasError, unknown
+
+__all__ = ["KINDS", "Entry", "get", "names", "register"]
+
+KINDS = {
+    "search_spaces": "search space",
+    "strategies": "strategy",
+    "evaluators": "evaluator",
+    "strategies.differentiable.relaxations": "relaxation",
+    "strategies.differentiable.solvers": "solver",
+    "strategies.differentiable.regularisers": "regulariser",
+    "strategies.differentiable.selections": "selection",
+}
+"""Sub-package of `nas` -> what one of its entries is called."""
+
+T = TypeVar("T", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a name stands for.
+
+    Args:
+        name: As typed on the command line.
+        factory: A class or function that makes the thing.
+        summary: One line.
+        paper: Authors, title, venue, arXiv number; empty where there is none.
+    """
+
+    name: str
+    factory: Callable[..., Any]
+    summary: str
+    paper: str = ""
+
+
+_entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
+_discovered: set[str] = set()
+
+
+def register(kind: str, name: str, summary: str, paper: str = "") -> Callable[[T], T]:
+    """Return a decorator that gives a class or function a name.
+
+    Args:
+        kind: One of `KINDS`.
+        name: As typed on the command line.
+        summary: One line for the lists that the command line prints.
+        paper: Where it was published.
+    """
+
+    def add(factory: T) -> T:
+        known = _entries[kind].get(name)
+        if known and known.factory.__module__ != factory.__module__:
+            raise NasError(
+                f"{KINDS[kind]} '{name}' is registered twice: by {known.factory.__module__} and "
+                f"by {factory.__module__}"
+            )
+        _entries[kind][name] = Entry(name, factory, summary, paper)
+        return factory
+
+    return add
+
+
+def _discover(kind: str) -> None:
+    if kind in _discovered:
+        return
+    _discovered.add(kind)
+    package = import_module(f"nas.{kind}")
+    for module in pkgutil.iter_modules(package.__path__):
+        import_module(f"nas.{kind}.{module.name}")
+    for point in entry_points(group=f"nas.{kind}"):
+        _load_plugin(kind, point)
+
+
+def _load_plugin(kind: str, point: Any) -> None:
+    """Load one entry point; a factory that did not register itself gets the point's name."""
+    try:
+        factory = point.load()
+    except Exception as error:
+        raise NasError(f"plug-in {KINDS[kind]} '{point.name}' ({point.value}): {error}") from error
+    if callable(factory) and all(e.factory is not factory for e in _entries[kind].values()):
+        summary = (factory.__doc__ or point.value).strip().splitlines()[0]
+        register(kind, point.name, summary)(factory)
+
+
+def names(kind: str) -> dict[str, Entry]:
+    """Return all entries of a kind, sorted by name."""
+    _discover(kind)
+    return dict(sorted(_entries[kind].items()))
+
+
+def get(kind: str, name: str) -> Entry:
+    """Return one entry; an unknown name raises `NasError` with the nearest match."""
+    entries = names(kind)
+    if name not in entries:
+        raise unknown(KINDS[kind], name, entries)
+    return entries[name]

@@ -1,0 +1,78 @@
+"""The settings of networks and supernets of cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nas.errors import NasError, unknown
+from nas.settings import setting
+
+STEMS = ("cifar", "imagenet")
+
+
+def _require_positive(**values: int) -> None:
+    for name, value in values.items():
+        if value < 1:
+            raise NasError(f"{name}={value}: at least 1 is needed")
+
+
+@dataclass
+class CellNetworkSettings:
+    """Settings of `CellNetwork`."""
+
+    channels: int = setting(36, "channels of the first cells' nodes")
+    layers: int = setting(20, "number of cells")
+    stem: str = setting("cifar", "cifar, or imagenet (resolution / 8 before the cells)")
+    auxiliary: bool = setting(False, "an auxiliary head at two thirds of the depth")
+    affine: bool = setting(True, "scale and shift in the cells' batch norm")
+    pool_norm: bool = setting(False, "batch norm after pooling, as in the supernet")
+    partial_channels: int = setting(1, "operations see every k-th part of the channels")
+
+    def __post_init__(self) -> None:
+        _require_positive(channels=self.channels, layers=self.layers)
+        if self.stem not in STEMS:
+            raise unknown("stem", self.stem, STEMS)
+
+
+@dataclass
+class CellSupernetSettings:
+    """Settings of a supernet of stacked normal and reduction cells."""
+
+    channels: int = setting(16, "channels of the first cells' nodes")
+    layers: int = setting(8, "number of cells")
+    stem: str = setting("cifar", "cifar, or imagenet (resolution / 8 before the cells)")
+    affine: bool = setting(False, "scale and shift in the cells' batch norm")
+    partial_channels: int = setting(1, "operations see every k-th part of the channels")
+    edge_gates: bool = setting(False, "a gate over the inputs of every node")
+
+    def __post_init__(self) -> None:
+        _require_positive(channels=self.channels, layers=self.layers)
+        if self.stem not in STEMS:
+            raise unknown("stem", self.stem, STEMS)
+
+
+@dataclass
+class DenseNetworkSettings:
+    """Settings of `DenseNetwork`."""
+
+    channels: int = setting(16, "channels of the first stage")
+    cells: int = setting(5, "cells a stage")
+    affine: bool = setting(True, "scale and shift in the cells' batch norm")
+    partial_channels: int = setting(1, "operations see every k-th part of the channels")
+
+    def __post_init__(self) -> None:
+        _require_positive(channels=self.channels, cells=self.cells)
+
+
+@dataclass
+class DenseSupernetSettings:
+    """Settings of a supernet of NAS-Bench-201 cells."""
+
+    channels: int = setting(16, "channels of the first stage")
+    cells: int = setting(5, "cells a stage")
+    affine: bool = setting(False, "scale and shift in the cells' batch norm")
+    partial_channels: int = setting(1, "operations see every k-th part of the channels")
+    edge_gates: bool = setting(False, "a gate over the inputs of every node")
+
+    def __post_init__(self) -> None:
+        _require_positive(channels=self.channels, cells=self.cells)

@@ -1,0 +1,377 @@
+"""Tasks: data, loss and metric of one problem, with its splits already on a device."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nas.data.arrays import channel_statistics, check_arrays, gather
+from nas.data.augment import Augmentation
+from nas.data.dataset import read_datasets
+from nas.data.device import check_memory, find_device
+from nas.data.splits import make_splits
+from nas.errors import NasError, unknown
+
+__all__ = ["Output", "Task", "TaskInfo"]
+
+Output = Tensor | Sequence[Tensor | None]
+"""What a network returns: logits [B, classes], or these and auxiliary logits (or None)."""
+
+SCALES = ("small", "paper")
+
+
+@dataclass(frozen=True)
+class TaskInfo:
+    """What the builder of a network needs to know of a task.
+
+    Args:
+        input_shape: Of one example: (C, H, W) for images, (D,) for vectors.
+        outputs: Number of classes.
+    """
+
+    input_shape: tuple[int, ...]
+    outputs: int
+
+    def to_json(self) -> str:
+        """Return the shapes as JSON text."""
+        return json.dumps({"input_shape": list(self.input_shape), "outputs": self.outputs})
+
+    @classmethod
+    def from_json(cls, text: str) -> TaskInfo:
+        """Read what `to_json` wrote; raises `NasError` on anything else."""
+        try:
+            data = json.loads(text)
+            shape, outputs = tuple(data["input_shape"]), data["outputs"]
+            if not shape or any(type(n) is not int or n < 1 for n in (*shape, outputs)):
+                raise ValueError
+        except (ValueError, KeyError, TypeError) as error:
+            raise NasError(
+                f"not the shapes of a task: {text[:80]!r}; expected "
+                '{"input_shape": [C, H, W], "outputs": classes}'
+            ) from error
+        return cls(shape, outputs)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Task:
+    """Data, loss and metric of one classification problem.
+
+    Make one with `from_arrays`, `from_dataset` or `nas.data.load_task`. Examples keep their
+    source's type on the device (uint8 or float32) and become normalised float32 batch by batch.
+
+    Args:
+        name: Of the data.
+        info: Shapes.
+        scale: "small" or "paper": which default widths and epochs suit the data.
+        classes: Names of the classes.
+        x: All examples, train, valid and test one after the other: [N, C, H, W] or [N, D].
+        y: Their labels, int64 [N].
+        bounds: Split -> first row and the row after its last.
+        mean: Of the train split, [C] or [D], in the units of `x`.
+        std: The same of the standard deviation.
+        augmentation: What `batches(..., augment=True)` does to images; None for vectors.
+        label_smoothing: Of the cross entropy, in [0, 1).
+        auxiliary_weight: Of the loss of auxiliary logits.
+        origin: How the splits were made, JSON-able; part of `describe`.
+    """
+
+    name: str
+    info: TaskInfo
+    scale: str
+    classes: tuple[str, ...]
+    x: Tensor
+    y: Tensor
+    bounds: dict[str, tuple[int, int]]
+    mean: Tensor
+    std: Tensor
+    augmentation: Augmentation | None
+    label_smoothing: float
+    auxiliary_weight: float
+    origin: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        if self.scale not in SCALES:
+            raise unknown("scale", self.scale, SCALES)
+        if not 0 <= self.label_smoothing < 1:
+            raise NasError(
+                f"{self.name}: label_smoothing={self.label_smoothing!r}: expected 0 to below 1"
+            )
+        if not self.auxiliary_weight >= 0:
+            raise NasError(
+                f"{self.name}: auxiliary_weight={self.auxiliary_weight!r}: expected at least 0"
+            )
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{self.size(split)} {split}" for split in ("train", "valid", "test"))
+        return f"Task({self.name!r}, {self.input_shape} -> {self.outputs}, {sizes}, {self.device})"
+
+    # -- facts --------------------------------------------------------------------------------
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one example: (C, H, W) for images, (D,) for vectors."""
+        return self.info.input_shape
+
+    @property
+    def outputs(self) -> int:
+        """Number of classes."""
+        return self.info.outputs
+
+    @property
+    def device(self) -> torch.device:
+        """Where the data lies."""
+        return self.x.device
+
+    def size(self, split: str) -> int:
+        """Return the number of examples in a split."""
+        start, stop = self._rows(split)
+        return stop - start
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a run records (JSON-able): sizes, seed, fractions, SHA-256 of each split.
+
+        The hash is over the split's indices into the source's examples (int64, little-endian, in
+        the split's order; test arrays count on after the training arrays).
+        """
+        return {
+            "name": self.name,
+            "input_shape": list(self.input_shape),
+            "outputs": self.outputs,
+            "sizes": {split: self.size(split) for split in ("train", "valid", "test")},
+            **self.origin,
+        }
+
+    # -- batches ------------------------------------------------------------------------------
+
+    def batches(
+        self,
+        split: str,
+        batch_size: int,
+        *,
+        seed: int | None = None,
+        augment: bool = False,
+        drop_last: bool = False,
+        cutout: int | None = None,
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Go once through a split.
+
+        Args:
+            split: "train" (weights), "valid" (gates, scores), "test" or "train+valid".
+            batch_size: Examples a batch; the last one may be smaller.
+            seed: None for the fixed order. A number shuffles, and it alone decides order and
+                augmentation: the same seed gives the same batches, on any device.
+            augment: Whether to apply the task's augmentation; needs a seed.
+            drop_last: Whether to leave out a smaller last batch.
+            cutout: With `augment`: side in pixels of the square to blank, in place of the
+                augmentation's own; for the final training of a network.
+
+        Returns:
+            Pairs of normalised float32 inputs [B, C, H, W] or [B, D] and int64 labels [B].
+
+        Raises:
+            NasError: For an unknown split, a batch size that yields no batch, augmentation
+                without a seed, or cutout on vectors.
+        """
+        start, stop = self._rows(split)
+        if batch_size < 1 or (drop_last and batch_size > stop - start):
+            limit = f" to {stop - start}, the size of {split}" if drop_last else ""
+            raise NasError(f"{self.name}: batch size {batch_size}: expected 1{limit}")
+        if augment and seed is None:
+            raise NasError(f"{self.name}: augmentation needs a seed")
+        change = self._augmentation(cutout) if augment else None
+        order: Tensor | range = range(start, stop)
+        generator = torch.Generator()
+        if seed is not None:
+            shuffled = torch.randperm(len(order), generator=generator.manual_seed(seed))
+            order = (shuffled + start).to(self.device)
+        count = stop - start - ((stop - start) % batch_size if drop_last else 0)
+        places = range(0, count, batch_size)
+        rows = (order[at : min(at + batch_size, count)] for at in places)
+        return (self._batch(some, change, generator) for some in rows)
+
+    def _rows(self, split: str) -> tuple[int, int]:
+        if split not in self.bounds:
+            raise unknown("split", split, self.bounds)
+        return self.bounds[split]
+
+    def _augmentation(self, cutout: int | None) -> Augmentation | None:
+        if cutout and len(self.input_shape) != 3:
+            raise NasError(f"{self.name}: cutout needs images; inputs are {self.input_shape}")
+        if cutout is None:
+            return self.augmentation
+        return replace(self.augmentation or Augmentation(), cutout=cutout)
+
+    def _batch(
+        self, rows: Tensor | range, change: Augmentation | None, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        # A range is read as a slice: no index, no copy of the raw values.
+        chosen = slice(rows.start, rows.stop) if isinstance(rows, range) else rows
+        x, y = self.x[chosen], self.y[chosen]
+        if change is None:
+            return self.normalise(x), y
+        return change.erase(self.normalise(change.move(x, generator)), generator), y
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """Bring raw examples [B, C, H, W] or [B, D] to mean 0 and deviation 1 of the train split.
+
+        Returns:
+            A new float32 tensor of the same shape.
+        """
+        shape = (-1,) + (1,) * (x.dim() - 2)
+        return (x.float() - self.mean.view(shape)) / self.std.view(shape)
+
+    # -- judging ------------------------------------------------------------------------------
+
+    def loss(self, output: Output, target: Tensor) -> Tensor:
+        """Return the cross entropy, plus that of auxiliary logits times `auxiliary_weight`.
+
+        Args:
+            output: Logits [B, classes], or a pair of these and auxiliary logits or None.
+            target: Labels, int64 [B].
+        """
+        logits, auxiliary = _logits(output)
+        loss = functional.cross_entropy(logits, target, label_smoothing=self.label_smoothing)
+        if auxiliary is None or not self.auxiliary_weight:
+            return loss
+        extra = functional.cross_entropy(auxiliary, target, label_smoothing=self.label_smoothing)
+        return loss + self.auxiliary_weight * extra
+
+    def correct(self, output: Output, target: Tensor) -> int:
+        """Return how many examples have their largest logit at their label."""
+        logits, _ = _logits(output)
+        return int((logits.argmax(1) == target).sum())
+
+    # -- making -------------------------------------------------------------------------------
+
+    def to(self, device: str | torch.device) -> Task:
+        """Return the task with its data on a device; this one stays as it is.
+
+        Raises:
+            NasError: When there is no such device, or the data would fill over half of it.
+        """
+        found = find_device(device)
+        if found == self.device:
+            return self
+        check_memory(self.name, self.x.nbytes + self.y.nbytes, found)
+        moved = {name: getattr(self, name).to(found) for name in ("x", "y", "mean", "std")}
+        return replace(self, **moved)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        x_train: Any,
+        y_train: Any,
+        x_test: Any = None,
+        y_test: Any = None,
+        *,
+        name: str = "arrays",
+        valid_fraction: float = 0.5,
+        test_fraction: float = 0.2,
+        limit: int | None = None,
+        seed: int = 0,
+        augmentation: Augmentation | None = None,
+        classes: Sequence[str] | None = None,
+        scale: str = "small",
+        layout: str = "auto",
+        label_smoothing: float = 0.0,
+        auxiliary_weight: float = 0.4,
+        device: str | torch.device = "cpu",
+    ) -> Task:
+        """Make a task from arrays of NumPy or torch.
+
+        Args:
+            x_train: Images [N, H, W], [N, H, W, C] or [N, C, H, W], or vectors [N, D]; uint8
+                images stay uint8, all else becomes float32.
+            y_train: Labels, integers 0, 1, ... of shape [N].
+            x_test, y_test: The same for test; None takes test examples from the others.
+            name: Of the data, in messages and records.
+            valid_fraction: Share of the examples not for test that go to "valid".
+            test_fraction: Share of all for "test", used only without test arrays. Which ones does
+                not depend on `seed`, so that no other seed's run ever trains on them.
+            limit: The most examples for "train" and "valid" together; None is no limit.
+            seed: Decides limit and validation examples, stratified by class.
+            augmentation: For images; None for none.
+            classes: Names of the classes; None numbers the labels found.
+            scale: "small" or "paper": which default widths and epochs suit the data.
+            layout: "NCHW", "NHWC" or "auto": where exactly one of axes 1 and 3 has at most 4
+                entries it holds the channels, otherwise equal axes are height and width.
+            label_smoothing: Of the cross entropy, in [0, 1).
+            auxiliary_weight: Of the loss of auxiliary logits.
+            device: Where the data shall lie.
+
+        Raises:
+            NasError: Naming the array or setting and what was expected.
+        """
+        given = check_arrays(
+            x_train, y_train, x_test, y_test, classes=classes, layout=layout, name=name
+        )
+        if augmentation is not None and given.x.ndim != 4:
+            raise NasError(f"{name}: augmentation needs images; x_train is [N, D]")
+        splits = make_splits(
+            given.y,
+            None if given.y_test is None else len(given.y_test),
+            valid_fraction=valid_fraction,
+            test_fraction=test_fraction,
+            limit=limit,
+            seed=seed,
+            name=name,
+        )
+        check_memory(name, splits.size * (given.x[0].nbytes + 8), torch.device("cpu"))
+        x, y = gather(given, splits.order())
+        mean, std = channel_statistics(x[: len(splits.train)])
+        task = cls(
+            name=name,
+            info=TaskInfo(x.shape[1:], len(given.classes)),
+            scale=scale,
+            classes=given.classes,
+            x=torch.from_numpy(x),
+            y=torch.from_numpy(y),
+            bounds=splits.bounds(),
+            mean=torch.from_numpy(mean),
+            std=torch.from_numpy(std),
+            augmentation=augmentation,
+            label_smoothing=label_smoothing,
+            auxiliary_weight=auxiliary_weight,
+            origin={
+                "seed": seed,
+                "valid_fraction": valid_fraction,
+                "test_fraction": test_fraction if given.y_test is None else None,
+                "limit": limit,
+                "sha256": splits.sha256(),
+            },
+        )
+        return task.to(device)
+
+    @classmethod
+    def from_dataset(cls, train_dataset: Any, test_dataset: Any = None, **settings: Any) -> Task:
+        """Make a task from torch datasets of (image, label), loading them into memory once.
+
+        An image may be a tensor [C, H, W] or [H, W], an array, or a PIL image (grey and RGB
+        stay, other modes become RGB); a vector [D] works too. A random transform is applied once
+        and then fixed: leave augmentation to the task.
+
+        Args:
+            train_dataset: With `len` and indexing; its `classes`, if any, name the classes.
+            test_dataset: The same; None takes test examples from the other.
+            **settings: As for `from_arrays`.
+
+        Raises:
+            NasError: When an example is not such a pair or differs in shape or type from the first.
+        """
+        given = read_datasets(train_dataset, test_dataset, str(settings.get("name", "dataset")))
+        found = {"name": "dataset", "layout": given.layout, "classes": given.classes}
+        return cls.from_arrays(*given.arrays, **{**found, **settings})
+
+
+def _logits(output: Output) -> tuple[Tensor, Tensor | None]:
+    if isinstance(output, Tensor):
+        return output, None
+    logits, auxiliary = output
+    assert logits is not None
+    return logits, auxiliary
