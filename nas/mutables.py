@@ -35,12 +35,14 @@ class Gate:
         options: What the weights are over, by name.
         choose: How many options an architecture keeps.
         ordered: Whether the options lie on a scale.
+        absent: The option that gives only zeros, where there is one.
     """
 
     name: str
     options: tuple[str, ...]
     choose: int = 1
     ordered: bool = False
+    absent: int | None = None
 
 
 class Mutable(nn.Module):
@@ -130,7 +132,9 @@ class OneOf(Mutable):
         self.candidates = _named(candidates, "OneOf")
 
     def gate(self) -> Gate:
-        return Gate(self.label or "", tuple(self.candidates))
+        zeros = [i for i, module in enumerate(self.candidates.values()) if is_zero(module)]
+        absent = zeros[0] if zeros else None
+        return Gate(self.label or "", tuple(self.candidates), absent=absent)
 
     def decision(self) -> Decision:
         return Decision(self.label or "", tuple(self.candidates))

@@ -191,8 +191,7 @@ class Task:
             shuffled = torch.randperm(len(order), generator=generator.manual_seed(seed))
             order = (shuffled + start).to(self.device)
         count = stop - start - ((stop - start) % batch_size if drop_last else 0)
-        places = range(0, count, batch_size)
-        rows = (order[at : min(at + batch_size, count)] for at in places)
+        rows = (order[at : at + batch_size] for at in range(0, count, batch_size))
         return (self._batch(some, change, generator) for some in rows)
 
     def _rows(self, split: str) -> tuple[int, int]:

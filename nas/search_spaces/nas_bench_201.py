@@ -83,8 +83,8 @@ class NASBench201(SearchSpace):
 
         Two cells are the same where their outputs, written as expressions, are: `none` of
         anything is zero, as is any operation of zero, `skip_connect` is its input, and sums have
-        no order. This is the paper's own count of 6,466 (sec. 2.1); it keeps x and x + 0 apart, so
-        some of its classes compute the same.
+        no order. This gives the paper's own 6,466 classes (sec. 2.1). It keeps x and x + 0 apart,
+        so that some of its classes still compute the same.
         """
         return Architecture(self.name, _representatives()[_expression(architecture.choices)])
 
@@ -159,7 +159,11 @@ class NASBench201(SearchSpace):
 
 
 def _expression(choices: tuple[int, ...]) -> str:
-    """Write what the cell computes; "0" is zero."""
+    """Write what the cell computes, in the paper's notation: `#` is zero, `(x)@op` an operation.
+
+    Terms are sorted as texts, and the count of 6,466 depends on these very texts: where an
+    identity nests one sum in another, equal sums may come out in another order.
+    """
     operation = {edge: OPERATIONS[choice] for edge, choice in zip(EDGES, choices, strict=True)}
     states = ["x"]
     for target in range(1, 4):
@@ -169,9 +173,9 @@ def _expression(choices: tuple[int, ...]) -> str:
 
 
 def _term(operation: str, state: str) -> str:
-    if operation == "none" or state == "0":
-        return "0"
-    return state if operation == "skip_connect" else f"{operation}({state})"
+    if operation == "none" or state == "#":
+        return "#"
+    return state if operation == "skip_connect" else f"({state})@{operation}"
 
 
 @cache

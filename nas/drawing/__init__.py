@@ -1,0 +1,1 @@
+"""The parts that `nas.draw` is made of."""

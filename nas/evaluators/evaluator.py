@@ -1,0 +1,108 @@
+"""What an evaluator is: it judges architectures."""
+
+from __future__ import annotations
+
+import math
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.checkpoint import seed_everything, seed_of
+from nas.objective import Measurement
+from nas.progress import Progress, Silent
+from nas.space import Architecture, SearchSpace
+
+if TYPE_CHECKING:
+    from nas.task import Task
+
+__all__ = ["Context", "Evaluator", "Measurement"]
+
+
+def _no_log(event: dict[str, Any]) -> None:
+    del event
+
+
+@dataclass
+class Context:
+    """What an evaluator works with.
+
+    Args:
+        space: Whose architectures are judged.
+        task: The problem, with its data on the device.
+        seed: Of every random choice.
+        supernet: Options of `space.supernet`.
+        network: Settings of `space.build`.
+        folder: Where checkpoints go; None keeps none.
+        progress: Where to report.
+        log: Takes events such as {"event": "epoch", ...}.
+    """
+
+    space: SearchSpace
+    task: Task
+    seed: int = 0
+    supernet: dict[str, Any] = field(default_factory=dict)
+    network: dict[str, Any] = field(default_factory=dict)
+    folder: Path | None = None
+    progress: Progress = field(default_factory=Silent)
+    log: Callable[[dict[str, Any]], None] = _no_log
+
+
+class Evaluator(ABC):
+    """Architectures -> measurements. A subclass that has settings names a dataclass `Settings`.
+
+    Args:
+        context: What to work with.
+        settings: An instance of `Settings`.
+    """
+
+    Settings: type | None = None
+    shares_weights = False
+    """Whether `weights_of` gives networks at the supernet's widths."""
+
+    def __init__(self, context: Context, settings: Any = None) -> None:
+        self.context = context
+        self.settings = settings
+
+    @classmethod
+    def defaults(cls, scale: str) -> dict[str, Any]:
+        """Return settings that differ from the defaults at a scale ("small" or "paper")."""
+        del scale
+        return {}
+
+    def prepare(self) -> None:
+        """Do once what all evaluations need, such as training a supernet. May be long."""
+        return
+
+    @abstractmethod
+    def evaluate(self, architecture: Architecture) -> dict[str, float]:
+        """Return the metrics of one architecture; may raise."""
+
+    def weights_of(self, architecture: Architecture) -> Any:
+        """Return a plain network with the weights that were judged; None where none are kept."""
+        del architecture
+        return None
+
+    def __call__(self, architectures: Sequence[Architecture]) -> list[Measurement]:
+        """Judge architectures; one that raises, diverges or lacks memory is a failed measurement.
+
+        The random numbers of an evaluation depend on the seed and the architecture alone, not on
+        what was evaluated before.
+        """
+        return [self._measure(architecture) for architecture in architectures]
+
+    def _measure(self, architecture: Architecture) -> Measurement:
+        start = time.perf_counter()
+        seed_everything(seed_of(self.context.seed, "evaluate", architecture.choices))
+        try:
+            metrics = self.evaluate(architecture)
+        except Exception as error:  # whatever a candidate does, the search goes on
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            return Measurement({}, time.perf_counter() - start, reason)
+        seconds = time.perf_counter() - start
+        broken = [name for name, value in metrics.items() if not math.isfinite(value)]
+        if broken:
+            return Measurement({}, seconds, f"{broken[0]} is {metrics[broken[0]]}")
+        return Measurement(metrics, seconds)

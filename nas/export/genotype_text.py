@@ -1,0 +1,15 @@
+"""The architecture in the notation of its space's field."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nas.export.found import Found
+
+__all__ = ["write"]
+
+
+def write(found: Found, path: Path) -> None:
+    """Write the notation, on one line; the space's `parse` reads it."""
+    space, architecture = found.decided("genotype")
+    path.write_text(space.format(architecture) + "\n", encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Writing Python source: what `nas.export.python_source` is built from."""

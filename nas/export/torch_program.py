@@ -1,0 +1,61 @@
+"""A program of torch.export."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from nas.errors import NasError
+from nas.export.found import Found
+from nas.export.verify import examples, require_same
+
+__all__ = ["capture", "quiet", "write"]
+
+
+def write(found: Found, path: Path) -> None:
+    """Write the program; `torch.export.load(path).module()` runs it, on batches of any size."""
+    network = found.frozen_network("torch")
+    batches = examples(network, found.input_shape, "torch")
+    with quiet():
+        torch.export.save(capture(network, batches[0], "torch"), path)
+        program = torch.export.load(path).module()
+    require_same(network, program, batches, "torch")
+
+
+def capture(network: nn.Module, x: Tensor, to: str) -> torch.export.ExportedProgram:
+    """Trace a network into a graph with a dynamic batch size.
+
+    Args:
+        network: In evaluation mode.
+        x: A batch of at least two; a batch of one would be taken as a constant.
+        to: The format, for the error message.
+
+    Raises:
+        NasError: If the network cannot be traced.
+    """
+    try:
+        return torch.export.export(network, (x,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+    except Exception as error:  # torch.export raises what it likes, with pages of advice
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise NasError(
+            f"export to {to}: torch.export cannot trace the network: {reason}"
+        ) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep exporters from printing their own warnings and notes; errors are still raised."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

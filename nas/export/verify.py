@@ -1,0 +1,112 @@
+"""Whether what was written computes what the network computes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from nas.errors import NasError
+
+__all__ = ["examples", "flat_outputs", "require_same"]
+
+_BATCHES = (3, 1)  # several and one: programs are easily specialised to either
+_TOLERANCE = {torch.float16: 1e-2, torch.bfloat16: 5e-2}  # a few roundings; 1e-5 otherwise
+
+
+def examples(network: nn.Module, input_shape: Sequence[int], to: str) -> list[Tensor]:
+    """Return random batches of 3 and of 1 on which a network runs.
+
+    A network that refuses real numbers is tried with integers (tokens).
+
+    Args:
+        network: In evaluation mode, on the CPU.
+        input_shape: Of one example.
+        to: The format, for the error message.
+
+    Raises:
+        NasError: If the network does not run on inputs of this shape.
+    """
+    if any(type(size) is not int or size < 1 for size in input_shape):
+        raise NasError(f"export to {to}: input_shape={tuple(input_shape)} needs positive integers")
+    generator = torch.Generator().manual_seed(0)
+    shapes = [(batch, *input_shape) for batch in _BATCHES]
+    floating = [p.dtype for p in network.parameters() if p.is_floating_point()]
+    dtype = floating[0] if floating else torch.float32
+    real = [torch.randn(shape, generator=generator).to(dtype) for shape in shapes]
+    problem = _problem(network, real)
+    if problem is None:
+        return real
+    tokens = [torch.randint(0, 2, shape, generator=generator) for shape in shapes]
+    if _problem(network, tokens) is None:
+        return tokens
+    raise NasError(
+        f"export to {to}: the network does not run on inputs of shape {tuple(input_shape)}: "
+        f"{_first_line(problem)}"
+    ) from problem
+
+
+def _problem(network: nn.Module, batches: Sequence[Tensor]) -> Exception | None:
+    try:
+        with torch.no_grad():
+            for x in batches:
+                network(x)
+    except Exception as error:  # whatever a user's forward may raise
+        return error
+    return None
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def flat_outputs(output: object) -> list[Tensor]:
+    """Return the tensors of what a network returns, in order."""
+    if isinstance(output, Tensor):
+        return [output]
+    if isinstance(output, dict):
+        output = list(output.values())
+    if isinstance(output, (list, tuple)):
+        return [tensor for item in output for tensor in flat_outputs(item)]
+    return []
+
+
+def require_same(
+    network: nn.Module, run: Callable[[Tensor], object], batches: Sequence[Tensor], to: str
+) -> None:
+    """Raise `NasError` unless `run` gives the network's outputs on every batch.
+
+    Args:
+        network: In evaluation mode, on the CPU.
+        run: What was written and loaded again.
+        batches: What `examples` returned.
+        to: The format, for the error message.
+    """
+    for x in batches:
+        with torch.no_grad():
+            expected = flat_outputs(network(x))
+            try:
+                actual = flat_outputs(run(x))
+            except Exception as error:  # whatever generated code or a runtime may raise
+                raise NasError(
+                    f"export to {to}: what was written does not run on a batch of {len(x)}: "
+                    f"{type(error).__name__}: {_first_line(error)}"
+                ) from error
+        if [y.shape for y in actual] != [y.shape for y in expected]:
+            raise NasError(
+                f"export to {to}: outputs of shapes {[tuple(y.shape) for y in actual]}, "
+                f"the network's have {[tuple(y.shape) for y in expected]}"
+            )
+        for a, b in zip(actual, expected, strict=True):
+            _require_close(a, b, to)
+
+
+def _require_close(actual: Tensor, expected: Tensor, to: str) -> None:
+    tolerance = _TOLERANCE.get(expected.dtype, 1e-5)
+    a, b = actual.double(), expected.double()
+    if not torch.allclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True):
+        raise NasError(
+            f"export to {to}: outputs deviate by up to {(a - b).abs().max().item():.2g} from the "
+            f"network's (allowed: {tolerance:g})"
+        )

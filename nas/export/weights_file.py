@@ -1,0 +1,42 @@
+"""The weights as safetensors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors.torch import save as serialized
+from torch import Tensor
+
+from nas.export.found import Found
+
+__all__ = ["metadata", "save", "write"]
+
+
+def write(found: Found, path: Path) -> None:
+    """Write the state dict, with space, architecture and configuration as metadata."""
+    save(found.frozen_network("weights").state_dict(), path, metadata(found))
+
+
+def save(state: Mapping[str, Tensor], path: Path, notes: dict[str, str]) -> None:
+    """Write tensors under their names; those that share memory are written one by one."""
+    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
+    path.write_bytes(serialized(tensors, notes))  # save_file would hide it from other users
+
+
+def metadata(found: Found) -> dict[str, str]:
+    """Return what is known of a network, as safetensors keeps it: text by name."""
+    notes = {"space": found.space.name} if found.space is not None else {}
+    notation = found.notation()
+    if notation is not None:
+        notes["architecture"] = notation
+    config = getattr(found.network, "config", None)
+    if isinstance(config, Mapping):
+        notes["config"] = json.dumps({k: _fields(v) for k, v in config.items()}, default=str)
+    return notes
+
+
+def _fields(value: object) -> object:
+    """Return a named tuple (such as a genotype) with its names; anything else as it is."""
+    return value._asdict() if isinstance(value, tuple) and hasattr(value, "_asdict") else value

@@ -1,0 +1,196 @@
+"""The loop around a differentiable strategy: epochs of gate and weight steps on a supernet."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+from itertools import chain, count
+
+from nas.checkpoint import load_checkpoint, save_checkpoint, seed_everything, seed_of
+from nas.progress import Progress
+from nas.run import Run
+from nas.space import Architecture, SearchSpace
+from nas.strategies.differentiable.strategy import Batch, DifferentiableStrategy
+from nas.task import Task
+
+__all__ = ["run_differentiable"]
+
+
+def run_differentiable(
+    run: Run, strategy: DifferentiableStrategy, task: Task, seed: int, progress: Progress
+) -> Architecture:
+    """Train the gates and return the architecture that they choose.
+
+    A checkpoint follows every epoch, and every epoch seeds itself, so that a killed search ends
+    as the uninterrupted one would have.
+    """
+    return _Loop(run, strategy, task, seed, progress).run_all()
+
+
+class _Loop:
+    """The two halves of the data, the epochs, and the watch over collapse."""
+
+    def __init__(
+        self, run: Run, strategy: DifferentiableStrategy, task: Task, seed: int, progress: Progress
+    ) -> None:
+        self.run, self.strategy, self.task = run, strategy, task
+        self.seed, self.progress = seed, progress
+        self.file = run.folder / "checkpoint" / "search.pt"
+        self.done = 0
+        self.stopped: Architecture | None = None
+        self.last: Architecture | None = None
+        self.warned = False
+
+    # -- data, as selections see it -----------------------------------------------------------
+
+    def train_batches(self, epoch: int) -> Iterable[Batch]:
+        """Return shuffled, augmented batches of the weights' half."""
+        return self._batches("train", epoch)
+
+    def valid_batches(self) -> Iterable[Batch]:
+        """Return the gates' half, in order."""
+        return self.task.batches("valid", self.strategy.settings.batch_size)
+
+    def _batches(self, split: str, epoch: int) -> Iterable[Batch]:
+        size = self.strategy.settings.batch_size
+        return self.task.batches(
+            split,
+            size,
+            seed=seed_of(self.seed, split, epoch),
+            augment=True,
+            drop_last=self.task.size(split) >= size,
+        )
+
+    # -- epochs -------------------------------------------------------------------------------
+
+    def run_all(self) -> Architecture:
+        """Run all epochs that are not done, then select."""
+        self._resume()
+        epochs = self.strategy.settings.epochs
+        with self.progress.bar("search", epochs, self.done) as bar:
+            for epoch in range(self.done, epochs):
+                if self.stopped:
+                    break
+                bar.advance(**self._epoch(epoch))
+        if self.stopped:
+            return self.stopped
+        seed_everything(seed_of(self.seed, "select"))
+        return self.run.space.derive(self.strategy.select(self))
+
+    def _epoch(self, epoch: int) -> dict[str, float]:
+        start = time.perf_counter()
+        seed_everything(seed_of(self.seed, "search", epoch))
+        self.strategy.begin_epoch(epoch)
+        figures = self._steps(epoch)
+        architecture = self.run.space.derive(self.strategy.scores())
+        epochs = self.strategy.settings.epochs
+        where = {"event": "epoch", "phase": "search", "epoch": epoch + 1, "epochs": epochs}
+        text = {"architecture": self.run.space.format(architecture)}
+        seconds = {"seconds": time.perf_counter() - start}
+        identities = max(n for n, _ in identity_counts(self.run.space, architecture).values())
+        self.run.log(where | figures | text | {"identities": identities} | seconds)
+        self._watch(epoch, architecture, identities)
+        self.last = architecture
+        self._save(epoch + 1)
+        return figures
+
+    def _steps(self, epoch: int) -> dict[str, float]:
+        """Take all steps of an epoch; return mean losses and accuracies."""
+        valid = chain.from_iterable(
+            self._batches("valid", epoch * 1000 + again) for again in count()
+        )
+        sums: Counter[str] = Counter()
+        for train_batch, valid_batch in zip(self._batches("train", epoch), valid, strict=False):
+            sums.update(self.strategy.step(train_batch, valid_batch))
+        figures = {}
+        for split in ("train", "valid"):
+            if sums[f"{split}_count"]:
+                examples = sums[f"{split}_count"]
+                figures[f"{split}_loss"] = sums[f"{split}_loss"] / examples
+                figures[f"{split}_accuracy"] = sums[f"{split}_correct"] / examples
+        return figures
+
+    # -- collapse -----------------------------------------------------------------------------
+
+    def _watch(self, epoch: int, architecture: Architecture, identities: int) -> None:
+        """Stop early where asked to; say once when identities have taken over a cell."""
+        limit = self.strategy.settings.stop_at_identities
+        if limit is not None and identities >= limit and not self.strategy.gates_frozen:
+            self.stopped = self.last or architecture
+            message = f"stopped in epoch {epoch + 1}: a cell has {identities} identity operations"
+            self._warn(message)
+        reason = collapse(self.run.space, architecture)
+        if reason and not self.warned and not self.strategy.gates_frozen:
+            self.warned = True
+            self._warn(f"epoch {epoch + 1}: {reason}")
+
+    def _warn(self, message: str) -> None:
+        self.progress.warn(message)
+        self.run.log({"event": "warning", "message": message})
+
+    # -- state --------------------------------------------------------------------------------
+
+    def _save(self, done: int) -> None:
+        self.done = done
+        save_checkpoint(
+            self.file,
+            {
+                "done": done,
+                "supernet": self.strategy.supernet.state_dict(),
+                "strategy": self.strategy.state_dict(),
+                "last": _choices(self.last),
+                "stopped": _choices(self.stopped),
+                "warned": self.warned,
+                "log_size": self.run.log_size(),
+            },
+        )
+
+    def _resume(self) -> None:
+        state = load_checkpoint(self.file)
+        if state is None:
+            self.run.rewind_log(0)
+            return
+        self.strategy.supernet.load_state_dict(state["supernet"])
+        self.strategy.load_state_dict(state["strategy"])
+        self.done, self.warned = int(state["done"]), bool(state["warned"])
+        self.last = self._architecture(state["last"])
+        self.stopped = self._architecture(state["stopped"])
+        self.strategy.begin_epoch(max(0, self.done - 1))
+        self.run.rewind_log(int(state["log_size"]))
+
+    def _architecture(self, choices: list[int] | None) -> Architecture | None:
+        return None if choices is None else Architecture(self.run.space.name, tuple(choices))
+
+
+def _choices(architecture: Architecture | None) -> list[int] | None:
+    return None if architecture is None else list(architecture.choices)
+
+
+def identity_counts(space: SearchSpace, architecture: Architecture) -> dict[str, tuple[int, int]]:
+    """Return cell -> (identity operations, operations) of an architecture."""
+    counts: dict[str, tuple[int, int]] = {}
+    for _, data in space.graph(architecture).nodes(data=True):
+        if data.get("kind") == "op":
+            cell = data.get("cell", "")
+            identities, operations = counts.get(cell, (0, 0))
+            counts[cell] = (identities + (data["op"] in space.identity_ops), operations + 1)
+    return counts or {"": (0, 0)}
+
+
+def collapse(space: SearchSpace, architecture: Architecture) -> str | None:
+    """Say, in words, if identities make up more than half of the operations of a cell.
+
+    The known failure of DARTS: Zela et al., Understanding and Robustifying Differentiable
+    Architecture Search, ICLR 2020, arXiv:1909.09656.
+    """
+    names = ", ".join(sorted(space.identity_ops))
+    for cell, (identities, operations) in identity_counts(space, architecture).items():
+        if 2 * identities > operations:
+            where = f"cell '{cell}'" if cell else "the network"
+            return (
+                f"collapse: {identities} of {operations} operations of {where} are {names}; the "
+                "architecture is likely to be poor. Try --strategy drnas or pc-darts, or stop "
+                "earlier with --set stop_at_identities=2"
+            )
+    return None

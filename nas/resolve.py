@@ -1,0 +1,86 @@
+"""From what a user wrote to a search space: a registered name, `file.py:Name`, or an object."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import sys
+from pathlib import Path
+from typing import Any
+
+from nas import registry
+from nas.errors import NasError, unknown
+from nas.space import SearchSpace
+
+__all__ = ["import_object", "name_of", "resolve_space"]
+
+
+def resolve_space(space: Any) -> SearchSpace:
+    """Return a search space.
+
+    Args:
+        space: A registered name; `file.py:Name` or `package.module:Name` of a space or of a module
+            written with mutables; a `SearchSpace`; an `nn.Module` class or function that makes one.
+
+    Raises:
+        NasError: For an unknown name or something else.
+    """
+    if isinstance(space, str):
+        if ":" not in space:
+            made: SearchSpace = registry.get("search_spaces", space).factory()
+            return made
+        return resolve_space(import_object(space))
+    if isinstance(space, SearchSpace):
+        return space
+    if isinstance(space, type) and issubclass(space, SearchSpace):
+        return space()
+    if callable(space):
+        from nas.search_spaces.module import ModuleSpace
+
+        return ModuleSpace(space)
+    raise NasError(f"not a search space: {space!r}; expected a name, a SearchSpace or a module")
+
+
+def import_object(reference: str) -> Any:
+    """Import `file.py:Name` or `package.module:Name`."""
+    place, _, name = reference.rpartition(":")
+    module = _from_file(Path(place)) if place.endswith(".py") else _from_package(place)
+    if not hasattr(module, name):
+        public = [n for n in vars(module) if not n.startswith("_")]
+        raise unknown(f"name in {place}", name, public)
+    return getattr(module, name)
+
+
+def _from_file(file: Path) -> Any:
+    if not file.is_file():
+        raise NasError(f"no such file: {file}")
+    name = f"nas_user_{file.stem}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise NasError(f"{file} cannot be imported: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _from_package(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise NasError(f"module '{name}' cannot be imported: {error}") from error
+
+
+def name_of(space: Any, resolved: SearchSpace) -> str:
+    """Return a text that `resolve_space` finds the same space by, as far as there is one."""
+    if isinstance(space, str):
+        place, colon, name = space.rpartition(":")
+        return f"{Path(place).resolve()}:{name}" if colon and place.endswith(".py") else space
+    if callable(space) and "<" not in getattr(space, "__qualname__", "<"):
+        try:
+            return f"{Path(inspect.getfile(space)).resolve()}:{space.__qualname__}"
+        except (TypeError, OSError):
+            return resolved.name
+    return resolved.name

@@ -1,0 +1,328 @@
+"""The run folder: everything that one search did."""
+
+from __future__ import annotations
+
+import datetime
+import fcntl
+import json
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.checkpoint import write_json
+from nas.errors import NasError
+from nas.objective import Measurement, Objective
+from nas.resolve import resolve_space
+from nas.space import Architecture, SearchSpace
+
+if TYPE_CHECKING:
+    import optuna
+
+    from nas.found import Found
+    from nas.task import TaskInfo
+
+__all__ = ["Run", "Trial", "load"]
+
+_RECORDED_ONLY = (
+    "versions",
+    "created",
+    "device",
+    "download",
+    "task",
+)  # parts of a config that are no setting
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One evaluated architecture of a run."""
+
+    number: int
+    architecture: Architecture
+    measurement: Measurement
+
+
+class Run:
+    """A folder with `config.json`, `study.journal`, `checkpoint/`, `log.jsonl`, `best.json`.
+
+    Args:
+        folder: The folder; it exists and holds a `config.json`.
+        space: The space that was searched; None finds it by the name in the config.
+    """
+
+    def __init__(self, folder: Path | str, space: SearchSpace | None = None) -> None:
+        self.folder = Path(folder)
+        self.config = _read_json(self.folder / "config.json", "run")
+        self._space = space
+
+    @classmethod
+    def create(cls, folder: Path, config: dict[str, Any], space: SearchSpace) -> Run:
+        """Start a run in a new or empty folder, or take up the run with the same settings.
+
+        Raises:
+            NasError: If the folder holds something else, or a run with other settings.
+        """
+        file = folder / "config.json"
+        if file.exists():
+            run = cls(folder, space)
+            difference = _difference(run.config, config)
+            if difference:
+                raise NasError(
+                    f"{folder} holds a run with other settings ({difference}); "
+                    "choose another --out, or continue that run with: nas resume " + str(folder)
+                )
+            return run
+        if folder.exists() and any(folder.iterdir()):
+            raise NasError(f"{folder} is in use: it is not empty and holds no run")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise NasError(f"cannot make folder {folder}: {error.strerror}") from error
+        write_json(file, config | {"versions": _versions(), "created": _now()})
+        return cls(folder, space)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run for this process; a second process gets a `NasError`."""
+        with open(self.folder / ".lock", "w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise NasError(f"{self.folder} is in use by another process") from error
+            yield
+
+    # -- what was searched --------------------------------------------------------------------
+
+    @property
+    def space(self) -> SearchSpace:
+        """The space that was searched."""
+        if self._space is None:
+            self._space = resolve_space(self.config["space"])
+        return self._space
+
+    @property
+    def objective(self) -> Objective:
+        """What is better."""
+        return Objective(self.config["objective"])
+
+    @property
+    def info(self) -> TaskInfo:
+        """The shapes of the task."""
+        from nas.task import TaskInfo
+
+        return TaskInfo.from_json(json.dumps(self.config["task"]))
+
+    def settings(self, group: str) -> dict[str, Any]:
+        """Return the settings of one group, such as "supernet"."""
+        return dict(self.config["settings"].get(group, {}))
+
+    # -- the log ------------------------------------------------------------------------------
+
+    def log(self, event: dict[str, Any]) -> None:
+        """Append an event to `log.jsonl`."""
+        with open(self.folder / "log.jsonl", "a", encoding="utf-8") as stream:
+            stream.write(json.dumps(event) + "\n")
+
+    def log_size(self) -> int:
+        """Return the length of the log in bytes, to be kept in a checkpoint."""
+        file = self.folder / "log.jsonl"
+        return file.stat().st_size if file.exists() else 0
+
+    def rewind_log(self, size: int) -> None:
+        """Forget events after a checkpoint: they are about to happen again."""
+        file = self.folder / "log.jsonl"
+        if file.exists() and file.stat().st_size > size:
+            os.truncate(file, size)
+
+    def events(self) -> list[dict[str, Any]]:
+        """Read the log; a last line that a kill cut off is left out."""
+        file = self.folder / "log.jsonl"
+        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+        events = []
+        for line in lines:
+            try:
+                events.append(json.loads(line))
+            except ValueError:
+                continue
+        return events
+
+    # -- the study ----------------------------------------------------------------------------
+
+    @cached_property
+    def study(self) -> optuna.Study:
+        """The Optuna study in `study.journal`, one trial an evaluated architecture."""
+        import optuna
+        from optuna.storages import JournalStorage
+        from optuna.storages.journal import JournalFileBackend
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        file = self.folder / "study.journal"
+        _mend_journal(file)
+        try:
+            storage = JournalStorage(JournalFileBackend(str(file)))
+            return optuna.create_study(
+                storage=storage,
+                study_name="nas",
+                direction=self.objective.direction,
+                load_if_exists=True,
+            )
+        except Exception as error:
+            raise NasError(f"{file} is damaged ({type(error).__name__}: {error})") from error
+
+    def record(self, architecture: Architecture, measurement: Measurement) -> int:
+        """Add a measurement to the study and the log; return its number."""
+        import optuna
+
+        names = self.space.options(architecture)
+        distributions = {
+            d.name: optuna.distributions.CategoricalDistribution(tuple(map(str, d.options)))
+            for d in self.space.decisions
+            if d.name in names
+        }
+        number = len(self.study.get_trials(deepcopy=False))
+        states = optuna.trial.TrialState
+        self.study.add_trial(
+            optuna.trial.create_trial(
+                state=states.COMPLETE if measurement.ok else states.FAIL,
+                value=self.objective.value(measurement) if measurement.ok else None,
+                params={name: str(option) for name, option in names.items()},
+                distributions=distributions,  # type: ignore[arg-type]
+                user_attrs={
+                    "choices": list(architecture.choices),
+                    "architecture": self.space.format(architecture),
+                    "measurement": measurement.to_json(),
+                },
+            )
+        )
+        text = {"number": number, "architecture": self.space.format(architecture)}
+        self.log({"event": "trial", **text, **measurement.to_json()})
+        return number
+
+    def trials(self) -> list[Trial]:
+        """Return all evaluated architectures, in order."""
+        trials = []
+        for trial in self.study.get_trials(deepcopy=False):
+            data = trial.user_attrs["measurement"]
+            measurement = Measurement(data["metrics"], data["seconds"], data.get("error", ""))
+            choices = tuple(trial.user_attrs["choices"])
+            trials.append(Trial(trial.number, Architecture(self.space.name, choices), measurement))
+        return trials
+
+    # -- the result ---------------------------------------------------------------------------
+
+    @property
+    def finished(self) -> bool:
+        """Whether the search came to its end."""
+        return any(event.get("event") == "done" for event in self.events())
+
+    def save_best(
+        self, architecture: Architecture, metrics: dict[str, float], weights: str = ""
+    ) -> None:
+        """Write `best.json`.
+
+        Args:
+            architecture: What was found.
+            metrics: What was measured of it.
+            weights: What `best.safetensors` belongs to: "supernet" (a network at the supernet's
+                widths), "network" (at the network's), or "" where there are none.
+        """
+        options = self.space.options(architecture)
+        best = {
+            "space": self.space.name,
+            "choices": list(architecture.choices),
+            "decisions": {name: _plain(option) for name, option in options.items()},
+            "text": self.space.format(architecture),
+            "metrics": metrics,
+            "weights": weights,
+        }
+        write_json(self.folder / "best.json", best)
+
+    def read_best(self) -> dict[str, Any]:
+        """Read `best.json`; raises `NasError` if nothing has been found yet."""
+        file = self.folder / "best.json"
+        if not file.exists():
+            raise NasError(
+                f"{self.folder} has no result yet; continue with: nas resume {self.folder}"
+            )
+        return _read_json(file, "result")
+
+    @property
+    def best(self) -> Found:
+        """What the search found; raises `NasError` if it has found nothing yet."""
+        from nas.found import Found
+
+        data = self.read_best()
+        try:
+            architecture = Architecture(self.space.name, tuple(data["choices"]))
+            metrics = {name: float(value) for name, value in data["metrics"].items()}
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise NasError(f"{self.folder / 'best.json'} is damaged: {error!r}") from error
+        checked = self.space.require(architecture)
+        return Found(self.space, checked, str(self.folder), self, metrics)
+
+
+def load(folder: Path | str, space: SearchSpace | None = None) -> Run:
+    """Open a run.
+
+    Args:
+        folder: A run folder, such as `runs/darts-pc-darts-digits`.
+        space: Only for a space that the config cannot name, such as one made in a notebook.
+    """
+    return Run(folder, space)
+
+
+def _plain(option: Any) -> Any:
+    return list(option) if isinstance(option, tuple) else option
+
+
+def _read_json(file: Path, what: str) -> dict[str, Any]:
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise NasError(f"no {what} at {file.parent}: {file.name} is missing") from None
+    except (OSError, ValueError) as error:
+        raise NasError(f"{file} is damaged: {error}") from error
+    if not isinstance(data, dict):
+        raise NasError(f"{file} is damaged: expected a JSON object")
+    return data
+
+
+def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
+    """Say in which setting two configs differ first; empty where in none."""
+    plain = json.loads(json.dumps(new))
+    for key in [*plain, *old]:
+        if key in _RECORDED_ONLY or old.get(key) == plain.get(key):
+            continue
+        if key == "settings":
+            for group in sorted({*old.get(key, {}), *plain[key]}):
+                inner = _difference(old[key].get(group, {}), plain[key].get(group, {}))
+                if inner:
+                    return f"{group}.{inner}"
+        return f"{key}={old.get(key)!r}, not {plain.get(key)!r}"
+    return ""
+
+
+def _mend_journal(file: Path) -> None:
+    """Cut off a last line that a kill left incomplete, and the lock of a process that is gone."""
+    Path(f"{file}.lock").unlink(missing_ok=True)
+    if file.exists():
+        content = file.read_bytes()
+        if content and not content.endswith(b"\n"):
+            os.truncate(file, content.rfind(b"\n") + 1)
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    names = ("torch", "numpy", "optuna")
+    return {"nas": version("nas-toolkit"), "python": platform.python_version()} | {
+        name: version(name) for name in names
+    }
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")

@@ -1,0 +1,193 @@
+"""The space of a user's own module: its mutables are the decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import networkx as nx
+import numpy as np
+
+from nas.errors import NasError
+from nas.space import Architecture, ConstraintFunction, Decision, Path, Scores, SearchSpace
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from nas.supernet import Supernet
+    from nas.task import TaskInfo
+
+__all__ = ["ModuleSpace"]
+
+
+class ModuleSpace(SearchSpace):
+    """Decisions, gates, supernet and extraction follow from a module written with mutables.
+
+    Args:
+        make: Makes the network with all its candidates: an `nn.Module` class, or a function. It is
+            called with no arguments, or, if its first parameter is named `task`, with a `TaskInfo`.
+        name: Of the space; None takes the name of `make`.
+        constraint: Says why a combination is not valid, from {decision: option}; None where it is.
+    """
+
+    def __init__(
+        self,
+        make: Callable[..., nn.Module],
+        name: str | None = None,
+        constraint: ConstraintFunction | None = None,
+    ) -> None:
+        self.make = make
+        self.name = str(name or getattr(make, "__name__", type(make).__name__))
+        self.description = "a module with mutables"
+        self._constraint = constraint
+        self._selections: dict[str, list[int | tuple[int, ...]]] = {}
+        self._choose: dict[str, int] = {}
+        self.decisions = ()
+        self._read(None)
+
+    def _read(self, task: TaskInfo | None) -> nn.Module:
+        """Make the network and take the decisions from it."""
+        from nas.mutables import mutables
+
+        network = self._network(task)
+        groups = mutables(network)
+        if not groups:
+            raise NasError(
+                f"'{self.name}' has nothing to search: no OneOf, SomeOf or Elastic in it"
+            )
+        decisions = tuple(self._decisions(network))
+        if self.decisions and decisions != self.decisions:
+            raise NasError(f"'{self.name}' has other mutables for this task than without it")
+        self.decisions = decisions
+        self._selections = {label: group[0].selections() for label, group in groups.items()}
+        self._choose = {label: group[0].gate().choose for label, group in groups.items()}
+        return network
+
+    def _network(self, task: TaskInfo | None) -> nn.Module:
+        from inspect import signature
+
+        from torch import nn
+
+        from nas.task import TaskInfo as Info
+
+        parameters = list(signature(self.make).parameters)
+        wants_task = bool(parameters) and parameters[0] == "task"
+        arguments = [task or Info((1, 8, 8), 10)] if wants_task else []
+        try:
+            network = self.make(*arguments)
+        except TypeError as error:
+            raise NasError(f"'{self.name}' cannot be made without arguments: {error}") from error
+        if not isinstance(network, nn.Module):
+            raise NasError(f"'{self.name}' makes a {type(network).__name__}, not an nn.Module")
+        return network
+
+    def _decisions(self, network: nn.Module) -> list[Decision]:
+        """Return the decisions, outer ones before those that hang on them."""
+        from dataclasses import replace
+
+        found: dict[str, Decision] = {}
+        conditions: dict[str, set[tuple[str, int]] | None] = {}
+        for mutable, condition in _walk(network, None):
+            label = mutable.label or ""
+            found.setdefault(label, mutable.decision())
+            known = conditions.setdefault(label, set())
+            if condition is None:
+                conditions[label] = None  # used somewhere without condition
+            elif known is not None:
+                known.update(condition)
+        return [replace(found[label], when=_when(found, c)) for label, c in conditions.items()]
+
+    # -- the space ----------------------------------------------------------------------------
+
+    def constraint(self, architecture: Architecture) -> str | None:
+        return self._constraint(self.options(architecture)) if self._constraint else None
+
+    def feasible(self, choices: np.ndarray[Any, np.dtype[np.int64]]) -> Any:
+        if self._constraint is None:
+            return np.ones(len(choices), dtype=np.bool_)
+        return super().feasible(choices)
+
+    @property
+    def size(self) -> int:
+        if self._constraint is None:
+            return super().size
+        raise NasError(f"space '{self.name}' has a constraint: its size is not known")
+
+    def graph(self, architecture: Architecture) -> nx.DiGraph[str]:
+        """Return the chosen options as a chain, in the order of the module."""
+        graph: nx.DiGraph[str] = nx.DiGraph()
+        graph.add_node("input", op="input", kind="input")
+        last = "input"
+        for name, option in self.options(architecture).items():
+            graph.add_node(name, op=f"{name}: {option}", kind="op")
+            graph.add_edge(last, name)
+            last = name
+        graph.add_node("output", op="output", kind="output")
+        graph.add_edge(last, "output")
+        return graph
+
+    def build(self, architecture: Architecture, task: TaskInfo, **settings: Any) -> nn.Module:
+        from nas.mutables import collapse
+
+        self._no_settings("network", settings)
+        self.require(architecture)
+        return collapse(self._read(task), self.path(architecture))
+
+    def supernet(self, task: TaskInfo, **options: Any) -> Supernet:
+        from nas.supernet import Supernet
+
+        if options.get("partial_channels", 1) != 1 or options.get("edge_gates"):
+            raise NasError(
+                f"space '{self.name}' has no partial channels or edge gates: its candidates are "
+                "modules of fixed width; take a strategy without them, such as darts, gdas or drnas"
+            )
+        rest = {k: v for k, v in options.items() if k not in ("partial_channels", "edge_gates")}
+        self._no_settings("supernet", rest)
+        return Supernet(self._read(task), self.path)
+
+    def _no_settings(self, group: str, settings: dict[str, Any]) -> None:
+        for name in settings:
+            raise NasError(f"{group}.{name}: space '{self.name}' has no such setting")
+
+    def path(self, architecture: Architecture) -> Path:
+        pairs = zip(self.decisions, architecture.choices, strict=True)
+        return {decision.name: self._selections[decision.name][c] for decision, c in pairs}
+
+    def derive(self, scores: Scores) -> Architecture:
+        """Take the strongest option of every gate, or the strongest k of a k-of-n gate."""
+        row = np.zeros((1, len(self.decisions)), dtype=np.int64)
+        for column, decision in enumerate(self.decisions):
+            strongest = np.argsort(-scores[decision.name], kind="stable")
+            kept = tuple(sorted(strongest[: self._choose[decision.name]].tolist()))
+            selections = self._selections[decision.name]
+            row[0, column] = selections.index(kept if kept in selections else kept[0])
+        row[~self.active(row)] = 0
+        return self.require(self.from_array(row)[0])
+
+
+Condition = frozenset[tuple[str, int]]
+"""Options of an outer mutable, by label and index, under which an inner one runs."""
+
+
+def _walk(module: nn.Module, condition: Condition | None) -> Any:
+    """Yield every mutable with the condition under which it runs, outer ones first."""
+    from nas.mutables import Mutable
+
+    if isinstance(module, Mutable):
+        yield module, condition
+        for part, options in module.parts():
+            inner = frozenset((module.label or "", option) for option in options)
+            yield from _walk(part, inner)
+        return
+    for child in module.children():
+        yield from _walk(child, condition)
+
+
+def _when(
+    found: dict[str, Decision], conditions: set[tuple[str, int]] | None
+) -> tuple[tuple[str, tuple[Any, ...]], ...]:
+    """Turn conditions into the `when` of a decision."""
+    options: dict[str, list[Any]] = {}
+    for label, option in sorted(conditions or ()):
+        options.setdefault(label, []).append(found[label].options[option])
+    return tuple((label, tuple(chosen)) for label, chosen in options.items())

@@ -1,0 +1,24 @@
+"""DARTS (Liu et al., ICLR 2019, arXiv:1806.09055), first and second order."""
+
+from __future__ import annotations
+
+from nas import registry
+from nas.strategies.differentiable.settings import DifferentiableSettings
+
+_PAPER = "Liu et al., DARTS: Differentiable Architecture Search, ICLR 2019, arXiv:1806.09055"
+
+
+@registry.register(
+    "strategies", "darts", "gates and weights by gradients in turn, first order", _PAPER
+)
+def darts(scale: str) -> DifferentiableSettings:
+    """Return the paper's settings (app. A.1) with xi = 0."""
+    return DifferentiableSettings().at(scale)
+
+
+@registry.register(
+    "strategies", "darts-second-order", "DARTS with the gradient through a training step", _PAPER
+)
+def darts_second_order(scale: str) -> DifferentiableSettings:
+    """Return the paper's settings (app. A.1) with xi the weights' learning rate."""
+    return DifferentiableSettings(solver="second-order").at(scale)

@@ -1,0 +1,64 @@
+"""The settings of the DARTS family: which parts are composed, and their numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nas.errors import NasError
+from nas.settings import setting
+
+__all__ = ["DifferentiableSettings"]
+
+
+@dataclass
+class DifferentiableSettings:
+    """A composition of parts. The defaults are those of DARTS (arXiv:1806.09055, app. A.1)."""
+
+    relaxation: str = setting("softmax", "logits of a gate -> weights over its options")
+    solver: str = setting("first-order", "how gates and weights are trained in turn")
+    selection: str = setting("magnitude", "trained gates -> scores that an architecture is made of")
+    regularisers: tuple[str, ...] = setting((), "terms added to the gates' loss")
+    regulariser_scale: float = setting(1e-3, "weight of the regularisers")
+    partial_channels: int = setting(1, "operations see every k-th part of the channels")
+    edge_gates: bool = setting(False, "a gate over the inputs of every node")
+    epochs: int = setting(50, "passes over the data")
+    warm_up: float = setting(0.0, "share of the epochs in which gates are frozen")
+    batch_size: int = setting(64, "examples a step, for weights and gates each")
+    weight_lr: float = setting(0.025, "learning rate of the weights (SGD) at the start")
+    weight_lr_min: float = setting(0.001, "the same at the end of the cosine")
+    momentum: float = setting(0.9, "of the weights' SGD")
+    weight_decay: float = setting(3e-4, "of the weights")
+    grad_clip: float = setting(5.0, "largest norm of the weights' gradient")
+    gate_lr: float = setting(3e-4, "learning rate of the gates (Adam)")
+    gate_weight_decay: float = setting(1e-3, "of the gates")
+    temperature_start: float = setting(1.0, "temperature of the relaxation at the start")
+    temperature_end: float = setting(1.0, "the same at the end, linearly in between")
+    stop_at_identities: int | None = setting(
+        None, "stop before a cell has this many identity operations (DARTS+), e.g. 2"
+    )
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "partial_channels"):
+            if getattr(self, name) < 1:
+                raise NasError(f"strategy.{name}={getattr(self, name)}: at least 1 is needed")
+        if not 0 <= self.warm_up < 1:
+            raise NasError(f"strategy.warm_up={self.warm_up}: a share in [0, 1) is needed")
+        if min(self.temperature_start, self.temperature_end) <= 0:
+            raise NasError("strategy.temperature_start and _end must be positive")
+
+    def at(self, scale: str, **small: Any) -> DifferentiableSettings:
+        """Return these settings for "paper" scale, or with changes for "small" scale.
+
+        On a thousand images there are 50 times fewer steps than in the papers: gates learn faster
+        (10 times the learning rate) and batches stay small, so that they move as far.
+        """
+        if scale == "paper":
+            return self
+        changes = {
+            "epochs": 25,
+            "batch_size": min(self.batch_size, 64),
+            "weight_lr": min(self.weight_lr, 0.05),
+            "gate_lr": 10 * self.gate_lr,
+        }
+        return replace(self, **(changes | small))

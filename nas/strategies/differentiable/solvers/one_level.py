@@ -1,0 +1,33 @@
+"""Gates and weights on the same batch: single-level optimisation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nas import registry
+from nas.strategies.differentiable.solvers.solver import gate_gradients
+
+if TYPE_CHECKING:
+    from nas.strategies.differentiable.strategy import Batch, DifferentiableStrategy
+
+__all__ = ["OneLevel"]
+
+
+@registry.register(
+    "strategies.differentiable.solvers",
+    "one-level",
+    "gate step and weight step on the same training data",
+    "Xie et al., SNAS, ICLR 2019, arXiv:1812.09926, sec. 2.2",
+)
+class OneLevel:
+    """Both steps see the weights' half and the gates' half of the data, one after the other."""
+
+    def step(
+        self, strategy: DifferentiableStrategy, train_batch: Batch, valid_batch: Batch
+    ) -> dict[str, float]:
+        figures: dict[str, float] = {}
+        for batch in (valid_batch, train_batch):
+            loss, gate_figures = strategy.gate_loss(batch)
+            strategy.apply_gate_gradients(gate_gradients(loss, strategy))
+            figures = (gate_figures | figures) | strategy.weight_step(batch)
+        return figures

@@ -1,0 +1,220 @@
+"""A strategy that trains the gates of a supernet by gradients, composed of parts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nas import registry
+from nas.errors import NasError
+from nas.mutables import Gate, Selection
+from nas.space import Scores
+from nas.strategies.differentiable.settings import DifferentiableSettings
+
+if TYPE_CHECKING:
+    from nas.strategies.differentiable.regularisers.regulariser import Regulariser
+    from nas.strategies.differentiable.relaxations.relaxation import Relaxation
+    from nas.strategies.differentiable.selections.selection import Data
+    from nas.strategies.differentiable.solvers.solver import Solver
+    from nas.supernet import Supernet
+
+__all__ = ["Batch", "DifferentiableStrategy", "Problem"]
+
+Batch = tuple[Tensor, Tensor]
+"""Inputs [B, ...] and targets [B]."""
+
+_PARTS = "strategies.differentiable"
+_INITIAL_SPREAD = 1e-3
+_GATE_BETAS = (0.5, 0.999)
+
+
+class Problem(Protocol):
+    """The loss and metric of a task."""
+
+    def loss(self, output: Any, target: Tensor) -> Tensor:
+        """Return the mean loss over a batch."""
+
+    def correct(self, output: Any, target: Tensor) -> int:
+        """Return the number of right predictions."""
+
+
+class DifferentiableStrategy:
+    """Owns the gate logits and both optimisers.
+
+    relaxation (logits -> weights), solver (the two-level problem), regularisers (of the gates) and
+    selection (trained gates -> scores) are parts by name; see `registry.KINDS`.
+
+    Args:
+        settings: The composition and its numbers.
+        supernet: Whose weights and gates are trained.
+        problem: Loss and metric.
+    """
+
+    def __init__(
+        self, settings: DifferentiableSettings, supernet: Supernet, problem: Problem
+    ) -> None:
+        self.settings = settings
+        self.supernet = supernet
+        self.problem = problem
+        self.relaxation: Relaxation = _part("relaxations", settings.relaxation)
+        self.solver: Solver = _part("solvers", settings.solver)
+        self.regularisers: list[Regulariser] = [
+            _part("regularisers", name) for name in settings.regularisers
+        ]
+        self.epoch = 0
+        device = next(supernet.parameters()).device
+        self.logits = {
+            name: nn.Parameter(_INITIAL_SPREAD * torch.randn(len(gate.options), device=device))
+            for name, gate in supernet.gates.items()
+        }
+        self.weight_optimizer = torch.optim.SGD(
+            supernet.parameters(),
+            settings.weight_lr,
+            momentum=settings.momentum,
+            weight_decay=settings.weight_decay,
+        )
+        self.gate_optimizer = torch.optim.Adam(
+            self.logits.values(),
+            settings.gate_lr,
+            betas=_GATE_BETAS,
+            weight_decay=settings.gate_weight_decay,
+        )
+
+    # -- one step -----------------------------------------------------------------------------
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Set the schedules; epochs count from 0."""
+        self.epoch = epoch
+        for group in self.weight_optimizer.param_groups:
+            group["lr"] = self.weight_lr
+
+    @property
+    def weight_lr(self) -> float:
+        """The learning rate of the weights in this epoch (cosine)."""
+        low, high = self.settings.weight_lr_min, self.settings.weight_lr
+        phase = math.pi * self.epoch / self.settings.epochs
+        return low + (high - low) * (1 + math.cos(phase)) / 2
+
+    @property
+    def temperature(self) -> float:
+        """The temperature of the relaxation in this epoch (linear)."""
+        start, end = self.settings.temperature_start, self.settings.temperature_end
+        return start + (end - start) * self.epoch / max(1, self.settings.epochs - 1)
+
+    @property
+    def gates_frozen(self) -> bool:
+        """Whether this epoch trains weights only."""
+        return self.epoch < self.settings.warm_up * self.settings.epochs
+
+    def step(self, train_batch: Batch, valid_batch: Batch) -> dict[str, float]:
+        """Train gates and weights by one step each.
+
+        Returns:
+            Loss and number of right predictions on both batches, before their step.
+        """
+        self.supernet.train()
+        if self.gates_frozen:
+            return self.weight_step(train_batch)
+        return self.solver.step(self, train_batch, valid_batch)
+
+    def gate_weights(self, detach: bool = False) -> dict[str, Selection]:
+        """Return weights for all gates, freshly drawn where the relaxation draws."""
+        return {
+            name: self._relax(self.supernet.gates[name], a.detach() if detach else a)
+            for name, a in self.logits.items()
+        }
+
+    def _relax(self, gate: Gate, logits: Tensor) -> Tensor:
+        """Relax a choice; weights over the inputs of a node are softmax (PC-DARTS, eq. 3)."""
+        if _is_choice(gate):
+            return self.relaxation.weights(logits, self.temperature)
+        return logits.softmax(-1)
+
+    def gate_loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        """Return the loss of a batch plus the regularisers, with a graph to the gates."""
+        x, target = batch
+        output = self.supernet(x, self.gate_weights())
+        loss = self.problem.loss(output, target)
+        figures = self._figures("valid", loss, output, target)
+        for regulariser in self.regularisers:
+            loss = loss + self.settings.regulariser_scale * regulariser.penalty(self.logits)
+        return loss, figures
+
+    def apply_gate_gradients(self, gradients: Iterable[Tensor | None]) -> None:
+        """Take one step of the gates' optimiser; a gate that did not run has gradient None."""
+        for parameter, gradient in zip(self.logits.values(), gradients, strict=True):
+            parameter.grad = gradient
+        self.gate_optimizer.step()
+        self.gate_optimizer.zero_grad()
+
+    def weight_step(self, batch: Batch) -> dict[str, float]:
+        """Take one step of the weights with the gates held fixed."""
+        x, target = batch
+        output = self.supernet(x, self.gate_weights(detach=True))
+        loss = self.problem.loss(output, target)
+        self.weight_optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_(self.supernet.parameters(), self.settings.grad_clip)
+        self.weight_optimizer.step()
+        return self._figures("train", loss, output, target)
+
+    def _figures(self, split: str, loss: Tensor, output: Any, target: Tensor) -> dict[str, float]:
+        value = loss.item()
+        if not math.isfinite(value):
+            raise NasError(
+                f"the {split} loss became {value} in epoch {self.epoch + 1}; lower "
+                f"weight_lr (now {self.settings.weight_lr:g}) or grad_clip "
+                f"(now {self.settings.grad_clip:g})"
+            )
+        correct = self.problem.correct(output, target)
+        return {
+            f"{split}_loss": value * len(target),
+            f"{split}_correct": float(correct),
+            f"{split}_count": float(len(target)),
+        }
+
+    # -- result and state ---------------------------------------------------------------------
+
+    def scores(self) -> Scores:
+        """Return how strong every option of every gate is by the logits alone, [options] each."""
+        return {name: self._scores(self.supernet.gates[name], a) for name, a in self.logits.items()}
+
+    def _scores(self, gate: Gate, logits: Tensor) -> np.ndarray[Any, np.dtype[np.float64]]:
+        with torch.no_grad():
+            scores = self.relaxation.scores(logits) if _is_choice(gate) else logits.softmax(-1)
+        return scores.double().cpu().numpy()
+
+    def select(self, data: Data) -> Scores:
+        """Return the scores that the final architecture is derived from."""
+        scores: Scores = _part("selections", self.settings.selection).scores(self, data)
+        return scores
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return logits and optimiser states; the supernet's weights are saved beside it."""
+        return {
+            "logits": {name: a.detach().clone() for name, a in self.logits.items()},
+            "weight_optimizer": self.weight_optimizer.state_dict(),
+            "gate_optimizer": self.gate_optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` returned."""
+        with torch.no_grad():
+            for name, parameter in self.logits.items():
+                parameter.copy_(state["logits"][name])
+        self.weight_optimizer.load_state_dict(state["weight_optimizer"])
+        self.gate_optimizer.load_state_dict(state["gate_optimizer"])
+
+
+def _is_choice(gate: Gate) -> bool:
+    """Tell a choice of one option from weights over the inputs of a node."""
+    return gate.choose == 1 and len(gate.options) > 1
+
+
+def _part(kind: str, name: str) -> Any:
+    return registry.get(f"{_PARTS}.{kind}", name).factory()

@@ -1,0 +1,54 @@
+"""What a black-box strategy is: it proposes architectures and learns from measurements."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nas.objective import Measurement, Objective
+from nas.space import Architecture, SearchSpace
+
+__all__ = ["Strategy"]
+
+
+class Strategy(ABC):
+    """Ask for architectures, tell what was measured.
+
+    Dropping duplicates, handling failures and recording are the search loop's business. A subclass
+    that has settings names a dataclass as `Settings`.
+
+    Args:
+        space: What to search; only its decisions and populations may be used.
+        objective: Which measurement is better.
+        seed: Of every random choice.
+        settings: An instance of `Settings`.
+    """
+
+    Settings: type | None = None
+
+    def __init__(
+        self, space: SearchSpace, objective: Objective, seed: int = 0, settings: Any = None
+    ) -> None:
+        self.space = space
+        self.objective = objective
+        self.rng = np.random.default_rng(seed)
+        self.settings = settings
+
+    @abstractmethod
+    def ask(self, n: int) -> list[Architecture]:
+        """Propose n valid architectures."""
+
+    def tell(self, results: Sequence[tuple[Architecture, Measurement]]) -> None:
+        """Learn from measurements; nothing by default."""
+        del results
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that changes, as plain values and tensors."""
+        return {"rng": self.rng.bit_generator.state}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` returned."""
+        self.rng.bit_generator.state = state["rng"]

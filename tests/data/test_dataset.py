@@ -1,0 +1,94 @@
+"""Reading torch datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import Dataset, IterableDataset, TensorDataset
+
+from nas.data.dataset import read_datasets
+from nas.errors import NasError
+
+
+class Examples(Dataset[Any]):
+    """A list as a dataset."""
+
+    def __init__(self, examples: list[Any], classes: Any = None) -> None:
+        self.examples = examples
+        self.classes = classes
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, i: int) -> Any:
+        return self.examples[i]
+
+
+class Stream(IterableDataset[Any]):
+    """A dataset without length."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([])
+
+
+def picture(mode: str = "RGB", size: tuple[int, int] = (4, 3)) -> Any:
+    return Image.new(mode, size)
+
+
+def test_tensors_are_channels_first() -> None:
+    x = torch.rand(5, 3, 4, 6)
+    read = read_datasets(TensorDataset(x, torch.arange(5)), None, "data")
+    assert np.array_equal(read.arrays[0], x.numpy())
+    assert read.arrays[1].tolist() == [0, 1, 2, 3, 4]
+    assert read.arrays[2] is None and read.layout == "NCHW" and read.classes is None
+
+
+@pytest.mark.parametrize(
+    ("mode", "shape"),
+    [("RGB", (3, 4, 3)), ("L", (3, 4)), ("1", (3, 4)), ("P", (3, 4, 3)), ("RGBA", (3, 4, 3))],
+)
+def test_pictures(mode: str, shape: tuple[int, ...]) -> None:
+    dataset = Examples([(picture(mode), 0), (picture(mode), 1)], classes=["cat", "dog"])
+    read = read_datasets(dataset, dataset, "data")
+    for x in (read.arrays[0], read.arrays[2]):
+        assert x is not None and x.shape == (2, *shape) and x.dtype == np.uint8
+    assert read.layout == "NHWC" and read.classes == ("cat", "dog")
+
+
+def test_arrays_leave_the_layout_open() -> None:
+    dataset = Examples([(np.zeros((4, 4, 3), np.uint8), np.int64(1)), (np.zeros((4, 4, 3)), 0)][:1])
+    assert read_datasets(dataset, None, "data").layout == "auto"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        (Stream(), "has no length"),
+        (Examples([]), "is empty"),
+        (Examples([(picture(), 0), (picture(size=(5, 5)), 0)]), "example 1 is uint8"),
+        (Examples([(torch.zeros(4), 0), (torch.zeros(4).int(), 0)]), "example 1 is int32"),
+        (Examples([(picture(), 0.5)]), r"example 0: .* expected a pair \(image, whole number\)"),
+        (Examples([picture()]), "expected a pair"),
+        (Examples([("text", 0)]), "example 0 is a str; expected an image"),
+    ],
+)
+def test_wrong_datasets_are_refused(dataset: Any, message: str) -> None:
+    with pytest.raises(NasError, match=f"data: training dataset: .*{message}"):
+        read_datasets(dataset, None, "data")
+
+
+def test_two_kinds_of_image_are_refused() -> None:
+    tensors, pictures = Examples([(torch.zeros(3, 3, 4), 0)]), Examples([(picture(), 0)])
+    with pytest.raises(NasError, match="another kind of image"):
+        read_datasets(tensors, pictures, "data")
+
+
+def test_memory_is_checked_before_loading(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.data.device.memory_size", lambda _: 100)
+    with pytest.raises(NasError, match="more than half"):
+        read_datasets(Examples([(torch.zeros(100), 0)] * 3), None, "data")
