@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from nas.found import Found
     from nas.task import TaskInfo
 
-__all__ = ["Run", "Trial", "load"]
+__all__ = ["RECORDED_ONLY", "Run", "Trial", "load"]
 
-_RECORDED_ONLY = (
+RECORDED_ONLY = (
     "versions",
     "created",
     "device",
@@ -295,7 +295,7 @@ def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
     """Say in which setting two configs differ first; empty where in none."""
     plain = json.loads(json.dumps(new))
     for key in [*plain, *old]:
-        if key in _RECORDED_ONLY or old.get(key) == plain.get(key):
+        if key in RECORDED_ONLY or old.get(key) == plain.get(key):
             continue
         if key == "settings":
             for group in sorted({*old.get(key, {}), *plain[key]}):

@@ -28,7 +28,7 @@ from nas.task import Task
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["GROUPS", "SCALES", "search"]
+__all__ = ["GROUPS", "SCALES", "load_data", "search"]
 
 GROUPS = ("strategy", "supernet", "network", "evaluator", "data")
 """Groups of settings of a search."""
@@ -128,7 +128,7 @@ def _make_plan(
     resolved = resolve_space(space)
     factory = registry.get("strategies", strategy).factory
     judge: Any = registry.get("evaluators", evaluator).factory
-    task = _load_task(data, seed, device, download, groups.get("data", {}))
+    task = load_data(data, seed, device, download, groups.get("data", {}))
     scale = scale or task.scale
     chosen = _strategy_settings(factory, scale, groups.get("strategy", {}))
     judged = _filled(judge.Settings, judge.defaults(scale), groups.get("evaluator"), "evaluator")
@@ -139,7 +139,7 @@ def _make_plan(
         "space": name_of(space, resolved),
         "strategy": strategy,
         "evaluator": evaluator,
-        "data": data if isinstance(data, str) else task.name,
+        "data": _absolute(data) if isinstance(data, str) else task.name,
         "objective": objective,
         "evaluations": evaluations or EVALUATIONS[scale],
         "scale": scale,
@@ -159,9 +159,18 @@ def _make_plan(
     return _Plan(resolved, task, factory, chosen, judge, judged, supernet, network, config)
 
 
-def _load_task(
+def load_data(
     data: str | Task, seed: int, device: str, download: bool, settings: Mapping[str, Any]
 ) -> Task:
+    """Load data by name, `file.py:name` or as given.
+
+    Args:
+        data: A source, `file.py:name` of a `Task` or of a function that makes one, or a `Task`.
+        seed: Of the splits.
+        device: Where the data shall lie.
+        download: Whether missing data may be fetched.
+        settings: Of the source.
+    """
     from nas.data import load_task
     from nas.data.device import find_device
 
@@ -171,6 +180,16 @@ def _load_task(
     if isinstance(data, Task):
         return data.to(find_device(device)) if device != "auto" else data
     return load_task(data, seed=seed, device=device, download=download, **settings)
+
+
+def _absolute(data: str) -> str:
+    """Write the path in `npz:PATH` and the like so that it holds from every folder."""
+    place, colon, rest = data.partition(":")
+    if colon and Path(rest).exists():
+        return f"{place}:{Path(rest).resolve()}"
+    if Path(place).is_file():
+        return f"{Path(place).resolve()}:{rest}"
+    return data
 
 
 def _strategy_settings(factory: Any, scale: str, values: Mapping[str, Any]) -> Any:
@@ -206,7 +225,7 @@ def _open_run(plan: _Plan, out: Path | None) -> Run:
     if out is not None:
         return Run.create(out, plan.config, plan.space)
     config = plan.config
-    data = Path(str(config["data"]).replace(":", "-")).stem
+    data = Path(str(config["data"]).rpartition(":")[2]).stem
     stem = f"{plan.space.name}-{config['strategy']}-{data}-s{config['seed']}"
     for number in itertools.count(1):
         folder = Path("runs") / (stem if number == 1 else f"{stem}-{number}")

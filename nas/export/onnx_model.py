@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nas.errors import NasError
 from nas.export.found import Found
 from nas.export.torch_program import capture, quiet
-from nas.export.verify import examples, require_same
+from nas.export.verify import examples, flat_outputs, require_same
 
 __all__ = ["write"]
 
@@ -28,16 +29,59 @@ def write(found: Found, path: Path) -> None:
     network = found.frozen_network("onnx")
     batches = examples(network, found.input_shape, "onnx")
     with quiet():
-        program = capture(network, batches[0], "onnx")
         try:
-            model = torch.onnx.export(
-                program, input_names=["input"], output_names=["output"], verbose=False, dynamo=True
-            )
-            assert model is not None
-            model.save(path, external_data=False)
-        except Exception as error:  # the exporter wraps whatever went wrong in its own classes
-            raise NasError(f"export to onnx: {_reason(error)}") from error
-        require_same(network, _Session(path), batches, "onnx")
+            _attempt(_from_program, network, batches, path)
+        except NasError as first:
+            try:
+                _attempt(_from_trace, network, batches, path)
+            except NasError:
+                raise first from None  # it says more about the network than the older exporter
+
+
+def _attempt(
+    convert: Callable[[nn.Module, Tensor, list[str], Path], None],
+    network: nn.Module,
+    batches: list[Tensor],
+    path: Path,
+) -> None:
+    """Write the model in one way, and compare it with the network."""
+    with torch.no_grad():
+        count = len(flat_outputs(network(batches[0])))
+    outputs = ["output"] if count == 1 else [f"output{i}" for i in range(count)]
+    try:
+        convert(network, batches[0], outputs, path)
+        model = _Model(path)
+    except NasError:
+        raise
+    except Exception as error:  # the exporters wrap whatever went wrong in classes of their own
+        raise NasError(f"export to onnx: {_reason(error)}") from error
+    require_same(network, model, batches, "onnx")
+
+
+def _from_program(network: nn.Module, x: Tensor, outputs: list[str], path: Path) -> None:
+    """Convert what torch.export captures."""
+    program = torch.onnx.export(
+        capture(network, x, "onnx"),
+        input_names=["input"],
+        output_names=outputs,
+        verbose=False,
+        dynamo=True,
+    )
+    assert program is not None
+    program.save(path, external_data=False)
+
+
+def _from_trace(network: nn.Module, x: Tensor, outputs: list[str], path: Path) -> None:
+    """Convert with the older exporter, for versions of `onnxscript` that do not suit PyTorch's."""
+    torch.onnx.export(
+        network,
+        (x,),
+        path,
+        input_names=["input"],
+        output_names=outputs,
+        dynamic_axes={name: {0: "batch"} for name in ("input", *outputs)},
+        dynamo=False,
+    )
 
 
 def _require_packages() -> None:
@@ -57,7 +101,7 @@ def _reason(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
-class _Session:
+class _Model:
     """A model loaded by ONNX Runtime, on the CPU."""
 
     def __init__(self, path: Path) -> None:
@@ -68,5 +112,5 @@ class _Session:
         )
 
     def __call__(self, x: Tensor) -> list[Tensor]:
-        name = self.session.get_inputs()[0].name
-        return [torch.from_numpy(y) for y in self.session.run(None, {name: x.numpy()})]
+        """Return the outputs for a batch."""
+        return [torch.from_numpy(y) for y in self.session.run(None, {"input": x.numpy()})]

@@ -17,6 +17,8 @@ from nas.export.verify import examples, require_same
 
 __all__ = ["capture", "quiet", "write"]
 
+_LARGEST_BATCH = 2**31 - 1  # without a bound some versions of PyTorch refuse networks with `view`
+
 
 def write(found: Found, path: Path) -> None:
     """Write the program; `torch.export.load(path).module()` runs it, on batches of any size."""
@@ -40,7 +42,8 @@ def capture(network: nn.Module, x: Tensor, to: str) -> torch.export.ExportedProg
         NasError: If the network cannot be traced.
     """
     try:
-        return torch.export.export(network, (x,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+        shapes = ({0: torch.export.Dim("batch", max=_LARGEST_BATCH)},)
+        return torch.export.export(network, (x,), dynamic_shapes=shapes, strict=False)
     except Exception as error:  # torch.export raises what it likes, with pages of advice
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise NasError(
@@ -50,9 +53,9 @@ def capture(network: nn.Module, x: Tensor, to: str) -> torch.export.ExportedProg
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep exporters from printing their own warnings and notes; errors are still raised."""
+    """Keep exporters from printing their own notes; what goes wrong is still raised."""
     before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logging.disable(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

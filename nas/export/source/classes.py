@@ -89,8 +89,8 @@ def _header_end(lines: list[str], class_line: int) -> int:
 
 def _start(statement: ast.stmt) -> int:
     """Return the line of a statement's first decorator, or its own."""
-    decorators = getattr(statement, "decorator_list", [])
-    return min(node.lineno for node in (*decorators, statement))
+    decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
+    return min([statement.lineno, *(decorator.lineno for decorator in decorators)])
 
 
 def _names(statement: ast.stmt) -> tuple[str, ...]:

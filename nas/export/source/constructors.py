@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -115,8 +116,7 @@ class Constructors:
             names = {*module._modules, *module._parameters}
             numbered = base in (nn.ModuleList, nn.ParameterList)
             return frozenset(name for name in names if name.isdecimal() or not numbered)
-        with torch.device("meta"):
-            made = base(**_given(module, base, ""))
+        made = _on_meta(base, _given(module, base, ""))
         return frozenset({*vars(made), *made._parameters, *made._buffers, *made._modules})
 
     def _written(self, base: type, given: dict[str, Any], path: str) -> Iterator[tuple[str, Node]]:
@@ -153,7 +153,8 @@ class Constructors:
         """Yield what a container is made from."""
         children = {
             name: self.child(child, f"{path}.{name}" if path else name)
-            for name, child in module.named_children()
+            for name, child in module._modules.items()
+            if child is not None
         }
         children |= {name: self.parameter(p) for name, p in _own_parameters(module, base)}
         if base in (nn.ModuleList, nn.ParameterList):
@@ -230,8 +231,8 @@ def _argument(module: Any, base: type, name: str, parameter: inspect.Parameter) 
 
 
 def _shortened(value: object) -> object:
-    """Return 3 for (3, 3): constructors take both."""
-    if isinstance(value, tuple) and len(value) > 1 and len(set(value)) == 1:
+    """Return 3 for (3, 3); most constructors take both."""
+    if isinstance(value, tuple) and len(set(value)) == 1:
         return value[0]
     return value
 
@@ -249,8 +250,7 @@ def _fewest(base: type, given: dict[str, Any], module: nn.Module) -> dict[str, A
 def _difference(base: type, given: dict[str, Any], module: nn.Module) -> str | None:
     """Say how a module made with some arguments differs from one that is there, if it does."""
     try:
-        with torch.device("meta"):  # shapes only
-            made = base(**given)
+        made = _on_meta(base, given)
     except Exception as error:  # whatever a constructor may raise
         return f"{type(error).__name__}: {error}"
     others = dict(module.named_modules(remove_duplicate=False))
@@ -262,6 +262,14 @@ def _difference(base: type, given: dict[str, Any], module: nn.Module) -> str | N
             if not key.startswith("_") and not _alike(value, getattr(others[name], key, None), key):
                 return f"its {prefix}{key} is {getattr(others[name], key, None)!r}"
     return _tensor_difference(made, module, exact=type(module) is base)
+
+
+def _on_meta(base: type, given: dict[str, Any]) -> nn.Module:
+    """Make a module without memory for its tensors."""
+    with torch.device("meta"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made: nn.Module = base(**given)
+    return made
 
 
 def _alike(a: object, b: object, key: str) -> bool:

@@ -40,5 +40,5 @@ class Program:
     definitions: list[Definition]
     network: Node
     state: Mapping[str, Tensor]
-    ties: list[str] = field(default_factory=list)
+    ties: list[Node] = field(default_factory=list)
     keeps_initialisation: bool = True

@@ -72,8 +72,10 @@ class Symbols:
         for target in sorted(whole):
             sections[not _is_standard(target)].append(f"import {target}")
         for source, targets in sorted(members.items()):
-            targets.sort(key=_kind)
-            sections[not _is_standard(source)].append(f"from {source} import {', '.join(targets)}")
+            plain = [target for target in sorted(targets, key=_kind) if " as " not in target]
+            renamed = [target for target in sorted(targets, key=_kind) if " as " in target]
+            lines = [", ".join(plain), *renamed] if plain else renamed
+            sections[not _is_standard(source)] += [f"from {source} import {line}" for line in lines]
         return "\n\n".join("\n".join(section) for section in sections if section)
 
 

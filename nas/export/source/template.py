@@ -105,7 +105,7 @@ def _build(program: Program) -> str:
     lines = ["def build() -> nn.Module:", *start.splitlines()]
     if program.ties:
         made = lay_out(program.network, indent=4, before=len("    network = "))
-        lines += [f"    network = {made}", *(f"    {tie}" for tie in program.ties)]
+        lines += [f"    network = {made}", *(f"    {lay_out(t, 4, 4)}" for t in program.ties)]
         lines.append("    return network")
     else:
         lines.append(f"    return {lay_out(program.network, indent=4, before=11)}")

@@ -1,0 +1,356 @@
+"""The commands: parse, call, print. Nothing that imports torch is imported before it is needed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from nas.errors import NasError
+
+app = typer.Typer(
+    name="nas",
+    help="Neural architecture search: find a network for your data, show it, train it, export it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Text = Optional[str]  # noqa: UP045  (typer reads annotations at run time on Python 3.10)
+Source = Annotated[
+    str,
+    typer.Argument(
+        help="A run folder, a file with an architecture, a genotype, or a published name such as "
+        "DARTS_V2."
+    ),
+]
+SpaceOf = Annotated[Text, typer.Option("--space", help="The space of a text; default: tried all.")]
+Set = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--set", metavar="KEY=VALUE", help="A setting; may be given many times."),
+]
+Seed = Annotated[int, typer.Option(help="Of every random choice.")]
+Device = Annotated[str, typer.Option(help="auto (a GPU if there is one), cpu, cuda, cuda:1 ...")]
+Download = Annotated[bool, typer.Option("--download", help="Fetch data that is missing.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+
+
+def main() -> None:
+    """Run the command line; mistakes of the user are one line and exit status 2."""
+    try:
+        app()
+    except NasError as error:
+        _stop(str(error))
+    except OSError as error:
+        _stop(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command continues", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def _stop(message: str) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+def _progress(quiet: bool) -> Any:
+    from nas.progress import Console, Silent
+
+    return Silent() if quiet else Console()
+
+
+# -- search and resume ------------------------------------------------------------------------
+
+_RESUMED = (
+    "space", "strategy", "evaluator", "data", "objective", "evaluations", "scale", "seed",
+    "device", "download",
+)  # fmt: skip
+
+
+@app.command()
+def search(
+    context: typer.Context,
+    space: Annotated[
+        str, typer.Option(help="A name (see nas spaces), or file.py:Name of your own.")
+    ] = "darts",
+    strategy: Annotated[str, typer.Option(help="A name; see nas strategies.")] = "pc-darts",
+    data: Annotated[
+        str, typer.Option(help="digits, cifar10, npz:FILE, folder:PATH, file.py:name ...")
+    ] = "digits",
+    evaluator: Annotated[
+        str, typer.Option(help="How a black-box strategy's candidates are judged.")
+    ] = "supernet",
+    objective: Annotated[
+        str, typer.Option(help="The metric to maximise, or with a minus to minimise.")
+    ] = "accuracy",
+    evaluations: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(
+            help="Budget of a black-box strategy.", show_default="50; 1000 at paper scale"
+        ),
+    ] = None,
+    scale: Annotated[
+        Text,
+        typer.Option(help="Default widths and epochs: small or paper.", show_default="by the data"),
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="The run folder.", show_default="runs/SPACE-STRATEGY-DATA-sSEED"),
+    ] = None,
+    config: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="JSON or TOML file with these options and [settings]."),
+    ] = None,
+    assignments: Set = None,
+    download: Download = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Search for an architecture; the same command continues a search that was stopped.
+
+    Settings (--set) are those of the strategy, or with a prefix those of supernet, network,
+    evaluator and data: --set epochs=20 --set supernet.channels=8. "nas strategies NAME", "nas
+    evaluators NAME" and "nas spaces NAME" list them.
+    """
+    from nas.search import search as run_search
+    from nas.settings import parse_assignments
+
+    options: dict[str, Any] = {
+        "space": space, "strategy": strategy, "data": data, "evaluator": evaluator,
+        "objective": objective, "evaluations": evaluations, "scale": scale, "seed": seed,
+        "device": device, "out": out, "download": download,
+    }  # fmt: skip
+    given = {name for name in options if _is_given(context, name)}
+    from_file, settings = _read_search_config(config) if config else ({}, {})
+    options |= {name: value for name, value in from_file.items() if name not in given}
+    for group, values in parse_assignments(assignments or []).items():
+        settings.setdefault(group, {}).update(values)
+    run = run_search(**options, settings=settings, progress=_progress(quiet))
+    _print_run(run, as_json)
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _read_search_config(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    from nas.errors import unknown
+    from nas.run import RECORDED_ONLY
+    from nas.settings import read_config
+
+    values = {k: v for k, v in read_config(file).items() if k not in RECORDED_ONLY}
+    settings = values.pop("settings", {})
+    for name in values:
+        if name not in (*_RESUMED, "out"):
+            raise unknown(f"option in {file}", name, [*_RESUMED, "out", "settings"])
+    if not isinstance(settings, dict) or not all(isinstance(g, dict) for g in settings.values()):
+        raise NasError(f"config file {file}: settings must be a table of groups")
+    return values, settings
+
+
+@app.command()
+def resume(
+    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Continue a search that was stopped; it ends as it would have without the stop."""
+    from nas.run import load
+    from nas.search import search as run_search
+
+    config = load(run).config
+    missing = [name for name in _RESUMED if name not in config]
+    if missing:
+        raise NasError(f"{run}/config.json is damaged: '{missing[0]}' is missing")
+    options = {name: config[name] for name in _RESUMED}
+    resumed = run_search(**options, out=run, settings=config["settings"], progress=_progress(quiet))
+    _print_run(resumed, as_json)
+
+
+def _print_run(run: Any, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"run": str(run.folder)} | run.read_best()))
+        return
+    from nas.draw import text
+
+    best = run.best
+    typer.echo(f"\nfound in {run.folder}:\n")
+    typer.echo(best.space.format(best.architecture) + "\n")
+    typer.echo(text(best.space.graph(best.architecture)) + "\n")
+    typer.echo("  ".join(f"{name} {value:.4f}" for name, value in best.metrics.items()))
+    typer.echo(f"drawn in {run.folder / 'best.png'}, report in {run.folder / 'report.html'}\n")
+    typer.echo(f"next: nas show {run.folder} | nas train {run.folder} | nas export {run.folder}")
+
+
+# -- show, train, export ----------------------------------------------------------------------
+
+
+@app.command()
+def show(
+    source: Source,
+    space: SpaceOf = None,
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Draw into this file (.png, .svg, .pdf)."),
+    ] = None,
+    assignments: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Show an architecture: its notation, its cells, its size, a drawing.
+
+    Settings (--set) are those of the network: --set channels=36.
+    """
+    from nas.show import describe, print_description
+
+    description = describe(source, space, _network_settings(assignments), out)
+    if as_json:
+        typer.echo(json.dumps(description))
+    else:
+        typer.echo(print_description(description))
+
+
+def _network_settings(assignments: list[str] | None) -> dict[str, Any]:
+    from nas.errors import unknown
+    from nas.settings import parse_assignments
+
+    groups = parse_assignments(assignments or [], "network")
+    for group in groups:
+        if group != "network":
+            raise unknown("group of settings", group, ["network"])
+    return groups.get("network", {})
+
+
+@app.command()
+def train(
+    source: Source,
+    space: SpaceOf = None,
+    data: Annotated[
+        Text, typer.Option(help="What to train on.", show_default="the run's data, or digits")
+    ] = None,
+    scale: Annotated[
+        Text,
+        typer.Option(help="Default widths and epochs: small or paper.", show_default="by the data"),
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Where to write.", show_default="RUN/train, or runs/train-NAME"),
+    ] = None,
+    assignments: Set = None,
+    download: Download = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train an architecture from scratch and test it; the same command continues after a stop.
+
+    Settings (--set) are those of the training, or with a prefix those of network and data:
+    --set epochs=100 --set network.channels=36.
+    """
+    from nas.settings import parse_assignments
+    from nas.train import train as run_train
+
+    settings = parse_assignments(assignments or [], "train")
+    result = run_train(
+        source, space=space, data=data, scale=scale, seed=seed, device=device, out=out,
+        settings=settings, download=download, progress=_progress(quiet),
+    )  # fmt: skip
+    if as_json:
+        typer.echo(json.dumps(result))
+        return
+    typer.echo(
+        f"\ntest accuracy {100 * result['accuracy']:.2f}%  test loss {result['loss']:.4f}  "
+        f"parameters {result['parameters']:,}  multiply-adds {result['flops']:,}"
+    )
+    typer.echo(f"weights and figures are in {result['folder']}")
+
+
+@app.command()
+def export(
+    source: Source,
+    to: Annotated[
+        str, typer.Option(help="json, genotype, python, torch, onnx or weights.")
+    ] = "python",
+    space: SpaceOf = None,
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="The file.", show_default="RUN/export/network.*, or NAME.*"),
+    ] = None,
+    weights: Annotated[
+        Text,
+        typer.Option(
+            help="fresh, inherited (from the search) or trained (by nas train).",
+            show_default="the best there are",
+        ),
+    ] = None,
+    data: Annotated[
+        Text, typer.Option(help="Whose shapes, for an architecture without a run.")
+    ] = None,
+    assignments: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Export an architecture, or its network with weights, for use without this package.
+
+    Settings (--set) are those of the network: --set channels=36; for fresh weights only.
+    """
+    from nas.export_found import export_found
+
+    result = export_found(source, to, space, out, weights, data, _network_settings(assignments))
+    typer.echo(json.dumps(result) if as_json else "\n".join(f"{k}: {v}" for k, v in result.items()))
+
+
+# -- lists ------------------------------------------------------------------------------------
+
+Name = Annotated[Text, typer.Argument(help="One of them, in full.", show_default="list all")]
+
+
+def _list(lines: Callable[[str | None], list[dict[str, Any]]], name: str | None, raw: bool) -> None:
+    from nas.catalog import as_text
+
+    entries = lines(name)
+    typer.echo(json.dumps(entries) if raw else as_text(entries))
+
+
+@app.command()
+def spaces(name: Name = None, as_json: Json = False) -> None:
+    """List search spaces, their sizes and papers; with a name, its settings and decisions."""
+    from nas.catalog import list_spaces
+
+    _list(list_spaces, name, as_json)
+
+
+@app.command()
+def strategies(name: Name = None, as_json: Json = False) -> None:
+    """List strategies, their parts and papers; with a name, all its settings."""
+    from nas.catalog import list_strategies
+
+    _list(list_strategies, name, as_json)
+
+
+@app.command()
+def evaluators(name: Name = None, as_json: Json = False) -> None:
+    """List evaluators; with a name, all its settings."""
+    from nas.catalog import list_evaluators
+
+    _list(list_evaluators, name, as_json)
+
+
+@app.command()
+def data(name: Name = None, as_json: Json = False) -> None:
+    """List data sources."""
+    from nas.catalog import list_data
+
+    _list(list_data, name, as_json)
+
+
+if __name__ == "__main__":
+    main()

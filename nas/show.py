@@ -1,0 +1,86 @@
+"""What `nas show` tells of an architecture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nas.draw import draw, text
+from nas.found import Found, find
+from nas.measure import measure
+from nas.task import TaskInfo
+
+__all__ = ["CIFAR", "describe", "print_description"]
+
+CIFAR = TaskInfo((3, 32, 32), 10)
+"""The shapes that sizes are given for where an architecture comes without a task."""
+
+
+def describe(
+    source: str, space: str | None, settings: dict[str, Any], out: Path | None
+) -> dict[str, Any]:
+    """Describe an architecture, and draw it where a file is named.
+
+    Args:
+        source: See `nas.found.find`.
+        space: The name of its space; None tries all.
+        settings: Of the network that sizes are given for.
+        out: The file of the drawing (.png, .svg, .pdf), or None.
+
+    Returns:
+        Plain values: space, architecture, decisions, drawing (text), network settings, input
+        shape, parameters, multiply-adds, and what the run measured.
+    """
+    found = find(source, space)
+    graph = found.space.graph(found.architecture)
+    info, network = _shape_and_settings(found, settings)
+    options = found.space.options(found.architecture)
+    description: dict[str, Any] = {
+        "name": found.name,
+        "space": found.space.name,
+        "architecture": found.space.format(found.architecture),
+        "decisions": {name: _plain(option) for name, option in options.items()},
+        "drawing": text(graph),
+        "input_shape": list(info.input_shape),
+        "network": network,
+        **measure(found.build(info=info, **network), info.input_shape),
+    }
+    if found.metrics:
+        description["metrics"] = found.metrics
+    if out is not None:
+        description["drawn"] = str(draw(graph, out, title=found.name))
+    return description
+
+
+def _plain(option: Any) -> Any:
+    return list(option) if isinstance(option, tuple) else option
+
+
+def _shape_and_settings(found: Found, settings: dict[str, Any]) -> tuple[TaskInfo, dict[str, Any]]:
+    """Return a run's own shapes and settings, or CIFAR's and those of the paper."""
+    if found.run is not None:
+        return found.run.info, found.run.settings("network") | settings
+    return CIFAR, found.space.network_defaults("paper") | settings
+
+
+def print_description(description: dict[str, Any]) -> str:
+    """Write a description for a person."""
+    d = description
+    shape = "x".join(map(str, d["input_shape"]))
+    settings = " ".join(f"{name}={value}" for name, value in d["network"].items())
+    lines = [
+        f"{d['name']} ({d['space']})",
+        "",
+        d["architecture"],
+        "",
+        d["drawing"],
+        "",
+        f"network: {settings or 'as it is'}, input {shape}",
+        f"parameters {d['parameters']:,} (without an auxiliary head), multiply-adds {d['flops']:,}",
+    ]
+    if "metrics" in d:
+        measured = "  ".join(f"{name} {value:.4f}" for name, value in d["metrics"].items())
+        lines.append(f"measured by the search: {measured}")
+    if "drawn" in d:
+        lines.append(f"drawn in {d['drawn']}")
+    return "\n".join(lines)

@@ -1,0 +1,164 @@
+"""Training what was found from scratch, and testing it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.checkpoint import atomic, seed_everything, seed_of, write_json
+from nas.data import load_task
+from nas.errors import NasError, unknown
+from nas.fit import TrainSettings, fit, train_defaults
+from nas.found import Found, find
+from nas.measure import measure
+from nas.progress import Console, Progress
+from nas.run import Run
+from nas.search import SCALES, load_data
+from nas.settings import fill
+
+if TYPE_CHECKING:
+    from nas.task import Task
+
+__all__ = ["train"]
+
+_GROUPS = ("train", "network", "data")
+
+
+def train(
+    source: str | Path | Run | Found,
+    *,
+    space: str | None = None,
+    data: str | Task | None = None,
+    scale: str | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    out: str | Path | None = None,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    download: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Train an architecture on all training examples and test it on the test examples.
+
+    Args:
+        source: A run, its folder, or anything else that `nas.found.find` knows.
+        space: The name of the space, for a text; None tries all.
+        data: What to train on; None is the run's data (a task given as an object must be given
+            again), or digits.
+        scale: "small" or "paper": which default widths and epochs; None is what suits the data.
+        seed: Of weights, order and augmentation.
+        device: "auto", "cpu", "cuda" ...
+        out: The folder; None is `RUN/train` or `runs/train-NAME`.
+        settings: Group ("train", "network" or "data") -> setting -> value.
+        download: Whether missing data may be fetched.
+        progress: Where to report; None is standard error.
+
+    Returns:
+        "accuracy" and "loss" on the test examples, "parameters", "flops" (multiply-adds), "folder".
+
+    Raises:
+        NasError: For everything that the caller can mend; a folder with another training in it.
+    """
+    groups = {group: dict(values) for group, values in (settings or {}).items()}
+    for group in groups:
+        if group not in _GROUPS:
+            raise unknown("group of settings", group, _GROUPS)
+    if scale is not None and scale not in SCALES:
+        raise unknown("scale", scale, SCALES)
+    found = _found(source, space)
+    task = _task(found, data, seed, device, download, groups.get("data", {}))
+    scale = scale or task.scale
+    recipe = fill(TrainSettings, train_defaults(scale) | groups.get("train", {}), "train")
+    network = _network_settings(found, data, scale) | groups.get("network", {})
+    folder = _folder(found, out)
+    plan = {
+        "architecture": found.space.format(found.architecture),
+        "data": task.describe(),
+        "seed": seed,
+        "network": network,
+        "train": dataclasses.asdict(recipe),
+    }
+    return _train(found, task, recipe, plan, folder, progress or Console())
+
+
+def _found(source: str | Path | Run | Found, space: str | None) -> Found:
+    if isinstance(source, Found):
+        return source
+    return source.best if isinstance(source, Run) else find(source, space)
+
+
+def _task(
+    found: Found, data: str | Task | None, seed: int, device: str, download: bool,
+    settings: Mapping[str, Any],
+) -> Task:  # fmt: skip
+    """Load the data; a run's own are split as the run split them."""
+    if data is None and found.run is not None:
+        config = found.run.config
+        seed, settings = config["seed"], {**found.run.settings("data"), **settings}
+        data = str(config["data"])
+    return load_data(data or "digits", seed, device, download, settings)
+
+
+def _network_settings(found: Found, data: str | Task | None, scale: str) -> dict[str, Any]:
+    if found.run is not None and data is None:
+        return found.run.settings("network")
+    return found.space.network_defaults(scale)
+
+
+def _folder(found: Found, out: str | Path | None) -> Path:
+    if out is not None:
+        return Path(out)
+    return found.run.folder / "train" if found.run else Path("runs") / f"train-{found.name}"
+
+
+def _train(
+    found: Found,
+    task: Task,
+    recipe: TrainSettings,
+    plan: dict[str, Any],
+    folder: Path,
+    progress: Progress,
+) -> dict[str, Any]:
+    _open_folder(folder, plan)
+    seed_everything(seed_of(plan["seed"], "network"))
+    network = found.space.build(found.architecture, task.info, **plan["network"])
+    size = measure(network, task.input_shape)
+    progress.note(f"training {found.name} ({size['parameters']:,.0f} parameters) into {folder}")
+    checkpoint = folder / "checkpoint.pt"
+    result = fit(
+        network, task, recipe, seed=plan["seed"], progress=progress, checkpoint=checkpoint
+    )
+    _save_network(network, folder)
+    summary = {**result.metrics, **{name: int(value) for name, value in size.items()}}
+    write_json(folder / "result.json", plan | summary | {"history": result.history})
+    return summary | {"folder": str(folder)}
+
+
+def _open_folder(folder: Path, plan: dict[str, Any]) -> None:
+    """Make the folder, or check that what it holds is this very training."""
+    file = folder / "train.json"
+    if file.exists():
+        try:
+            there = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise NasError(f"{file} is damaged: {error}") from error
+        for key, value in json.loads(json.dumps(plan)).items():
+            if there.get(key) != value:
+                raise NasError(
+                    f"{folder} holds a training with another {key}; choose another --out"
+                )
+        return
+    if folder.exists() and any(folder.iterdir()):
+        raise NasError(f"{folder} is in use: it is not empty and holds no training")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(file, plan)
+
+
+def _save_network(network: Any, folder: Path) -> None:
+    from safetensors.torch import save
+
+    state = {name: tensor.contiguous().clone() for name, tensor in network.state_dict().items()}
+    with atomic(folder / "weights.safetensors") as stream:
+        stream.write(save(state))
