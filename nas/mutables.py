@@ -58,10 +58,22 @@ class Mutable(nn.Module):
         self.label = label
         self.selection: Selection | None = None
         self.active: tuple[int, ...] = ()  # the options that the selection executes
+        self.weights: tuple[Tensor, ...] | None = None  # one scalar an option, or None for a path
 
-    def select(self, selection: Selection | None, active: tuple[int, ...]) -> None:
-        """Set what the next forward passes run; see `executed` for `active`."""
-        self.selection, self.active = selection, active
+    def select(
+        self,
+        selection: Selection | None,
+        active: tuple[int, ...],
+        weights: tuple[Tensor, ...] | None = None,
+    ) -> None:
+        """Set what the next forward passes run.
+
+        Args:
+            selection: See `Selection`.
+            active: The options that it executes; see `executed`.
+            weights: The scalars of a tensor of weights, unbound once for all mutables of a gate.
+        """
+        self.selection, self.active, self.weights = selection, active, weights
 
     @abstractmethod
     def gate(self) -> Gate:
@@ -82,6 +94,12 @@ class Mutable(nn.Module):
     @abstractmethod
     def parts(self) -> list[tuple[nn.Module, tuple[int, ...]]]:
         """Return each module inside with the options of the decision under which it runs."""
+
+    def scaled(self, outputs: list[Tensor]) -> list[Tensor]:
+        """Multiply the outputs of the active options by their weights, if there are weights."""
+        if self.weights is None:
+            return outputs
+        return [self.weights[i] * y for i, y in zip(self.active, outputs, strict=True)]
 
     def current(self) -> Selection:
         """Return the selection of this forward pass."""
@@ -151,14 +169,15 @@ class OneOf(Mutable):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Run the selected candidate, or the sum over i of weight[i] * candidate[i](*inputs)."""
-        selection = self.current()
+        self.current()
+        weights = self.weights
         candidates = list(self.candidates.values())
-        if not isinstance(selection, Tensor):
+        if weights is None:
             output: Tensor = candidates[self.active[0]](*inputs)
             return output
         nonzero = [i for i in self.active if not is_zero(candidates[i])]
         return _total(
-            [selection[i] * candidates[i](*inputs) for i in nonzero or self.active], self.label
+            [weights[i] * candidates[i](*inputs) for i in nonzero or self.active], self.label
         )
 
     def is_off(self) -> bool:
@@ -239,12 +258,10 @@ class SomeOf(Mutable):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Run the sum of the selected candidates, or the sum of all with their weights."""
-        selection = self.current()
+        self.current()
         candidates = list(self.candidates.values())
         outputs = [candidates[i](*inputs) for i in self.active]
-        if isinstance(selection, Tensor):
-            outputs = [selection[i] * y for i, y in zip(self.active, outputs, strict=True)]
-        return _total(outputs, self.label)
+        return _total(self.scaled(outputs), self.label)
 
 
 class Elastic(Mutable):
@@ -300,11 +317,9 @@ class Elastic(Mutable):
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the selected size, or the sum over sizes of weight * block of that size."""
-        selection = self.current()
+        self.current()
         outputs = [self.kind.run(self.module, self.sizes[i], x) for i in self.active]
-        if isinstance(selection, Tensor):
-            outputs = [selection[i] * y for i, y in zip(self.active, outputs, strict=True)]
-        return _total(outputs, self.label)
+        return _total(self.scaled(outputs), self.label)
 
 
 @runtime_checkable

@@ -84,8 +84,9 @@ class Supernet(nn.Module):
         for label, group in self._mutables.items():
             selection = weights.get(label)
             active = () if selection is None else executed(selection)
+            scalars = selection.unbind() if isinstance(selection, Tensor) else None
             for mutable in group:
-                mutable.select(selection, active)
+                mutable.select(selection, active, scalars)
 
     def extract(self, architecture: Architecture) -> nn.Module:
         """Return the standalone network of an architecture, with the shared weights copied in.

@@ -137,24 +137,32 @@ def test_rate_falls_and_drop_path_grows() -> None:
     assert network.drop_paths == pytest.approx([0.0, 0.075, 0.15, 0.225])
 
 
-def test_one_step_is_sgd_with_clipping() -> None:
-    """A step on a single batch, made by hand."""
+def test_steps_are_sgd_with_momentum_and_clipping() -> None:
+    """Two epochs of a single batch, made by hand."""
     task, network, by_hand = make_task(), Net(), Net()
-    chosen = settings(epochs=1, batch_size=24, grad_clip=0.5, cutout=0, augment=False)
+    chosen = settings(epochs=2, batch_size=24, grad_clip=0.5, cutout=0, augment=False)
     for module in (network, by_hand):
         module.body[3].p = 0.0
     fit(network, task, chosen, split="train", evaluate_on="valid")
     ((x, y),) = task.batches("train", 24)
-    task.loss(by_hand(x), y).backward()
-    gradients = [parameter.grad for parameter in by_hand.parameters()]
-    norm = torch.cat([g.flatten() for g in gradients]).norm()
-    assert norm > 0.5  # so that the limit matters
-    with torch.no_grad():
-        for parameter, g, other in zip(
-            by_hand.parameters(), gradients, network.parameters(), strict=True
-        ):
-            parameter -= 0.1 * (g * 0.5 / norm + 3e-4 * parameter)
-            assert torch.allclose(parameter, other, atol=1e-5)
+    parameters = list(by_hand.parameters())
+    velocities = [torch.zeros_like(parameter) for parameter in parameters]
+    for rate in (0.1, 0.05):
+        gradients = torch.autograd.grad(task.loss(by_hand(x), y), parameters)
+        norm = torch.cat([gradient.flatten() for gradient in gradients]).norm()
+        assert norm > 0.5  # so that the limit matters
+        with torch.no_grad():
+            for p, gradient, v in zip(parameters, gradients, velocities, strict=True):
+                v.mul_(0.9).add_(gradient * 0.5 / norm + 3e-4 * p)
+                p -= rate * v
+    for p, trained in zip(parameters, network.parameters(), strict=True):
+        assert torch.allclose(p, trained, atol=1e-5)
+
+
+def test_a_network_in_evaluation_mode_is_trained_in_training_mode() -> None:
+    network = Net().eval()
+    fit(network, make_task(), settings(epochs=1))
+    assert network.body[1].num_batches_tracked == 6
 
 
 def blanked(network: Net) -> set[int]:
@@ -289,6 +297,19 @@ def test_log_and_bar() -> None:
     assert result.seconds == pytest.approx(sum(event["seconds"] for event in events))
 
 
+def test_figures_are_shown_before_an_epoch_ends() -> None:
+    recorder = Recorder()
+    fit(Net(), make_task(), settings(epochs=1, batch_size=2), progress=recorder)
+    assert recorder.figures[14] == {} and set(recorder.figures[16]) == {"loss", "accuracy"}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_the_network_goes_where_the_data_is() -> None:
+    network = Net()
+    result = fit(network, make_task(device="cuda"), settings())
+    assert network.head.weight.is_cuda and result.metrics["accuracy"] >= 0
+
+
 # -- failures -------------------------------------------------------------------------------------
 
 
@@ -402,6 +423,13 @@ def test_a_checkpoint_of_another_training_is_refused(
     with pytest.raises(NasError, match=f"of another training .*{message}.*delete it"):
         fit(**arguments, checkpoint=path)
     assert path.read_bytes() == kept
+
+
+def test_metrics_of_another_split_are_not_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "state.pt"
+    fit(Net(), make_task(), settings(), split="train", checkpoint=path)
+    with pytest.raises(NasError, match="evaluate_on='test' there, 'valid' here"):
+        fit(Net(), make_task(), settings(), split="train", evaluate_on="valid", checkpoint=path)
 
 
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:

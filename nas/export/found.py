@@ -51,7 +51,10 @@ class Found:
                     f"export to {to}: '{name or type(module).__name__}' is still undecided "
                     f"({type(module).__name__}); export what supernet.extract(architecture) returns"
                 )
-        return copy.deepcopy(self.network).cpu().eval()
+        try:
+            return copy.deepcopy(self.network).cpu().eval()
+        except Exception as error:  # whatever an attribute may raise
+            raise NasError(f"export to {to}: the network cannot be copied: {error}") from error
 
     def decided(self, to: str) -> tuple[SearchSpace, Architecture]:
         """Return space and architecture, which some formats cannot do without."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from nas.errors import NasError
 from nas.export.found import Found
 from nas.export.torch_program import capture, quiet
-from nas.export.verify import examples, flat_outputs, require_same
+from nas.export.verify import examples, first_line, flat_outputs, require_same
 
 __all__ = ["write"]
 
@@ -98,7 +98,7 @@ def _reason(error: BaseException) -> str:
     """Return the first line of the innermost cause."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return first_line(error)
 
 
 class _Model:

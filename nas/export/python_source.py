@@ -16,7 +16,7 @@ from nas.export.source.by_config import by_config
 from nas.export.source.program import Program
 from nas.export.source.regenerate import regenerate
 from nas.export.source.template import file_text
-from nas.export.verify import examples, require_same
+from nas.export.verify import examples, first_line, require_same
 from nas.export.weights_file import metadata, save
 
 __all__ = ["write"]
@@ -67,13 +67,13 @@ def _load(path: Path) -> nn.Module:
     no_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     sys.modules[_MODULE] = module  # dataclasses look their module up
     try:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
             spec.loader.exec_module(module)
             return _loaded(module)
     except Exception as error:  # whatever generated code may raise
-        reason = next(iter(str(error).splitlines()), "")
         raise NasError(
-            f"export to python: what was written does not load: {type(error).__name__}: {reason}"
+            f"export to python: what was written does not load: {type(error).__name__}: "
+            f"{first_line(error)}"
         ) from error
     finally:
         del sys.modules[_MODULE]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nas.errors import NasError
 from nas.export.found import Found
-from nas.export.verify import examples, require_same
+from nas.export.verify import examples, first_line, require_same
 
 __all__ = ["capture", "quiet", "write"]
 
@@ -25,9 +25,13 @@ def write(found: Found, path: Path) -> None:
     network = found.frozen_network("torch")
     batches = examples(network, found.input_shape, "torch")
     with quiet():
-        torch.export.save(capture(network, batches[0], "torch"), path)
-        program = torch.export.load(path).module()
-    require_same(network, program, batches, "torch")
+        program = capture(network, batches[0], "torch")
+        try:
+            torch.export.save(program, path)
+            loaded = torch.export.load(path).module()
+        except Exception as error:  # whatever torch.export may raise
+            raise NasError(f"export to torch: {first_line(error)}") from error
+        require_same(network, loaded, batches, "torch")
 
 
 def capture(network: nn.Module, x: Tensor, to: str) -> torch.export.ExportedProgram:
@@ -45,9 +49,8 @@ def capture(network: nn.Module, x: Tensor, to: str) -> torch.export.ExportedProg
         shapes = ({0: torch.export.Dim("batch", max=_LARGEST_BATCH)},)
         return torch.export.export(network, (x,), dynamic_shapes=shapes, strict=False)
     except Exception as error:  # torch.export raises what it likes, with pages of advice
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise NasError(
-            f"export to {to}: torch.export cannot trace the network: {reason}"
+            f"export to {to}: torch.export cannot trace the network: {first_line(error)}"
         ) from error
 
 

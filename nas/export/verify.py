@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from nas.errors import NasError
 
-__all__ = ["examples", "flat_outputs", "require_same"]
+__all__ = ["examples", "first_line", "flat_outputs", "require_same"]
 
 _BATCHES = (3, 1)  # several and one: programs are easily specialised to either
 _TOLERANCE = {torch.float16: 1e-2, torch.bfloat16: 5e-2}  # a few roundings; 1e-5 otherwise
@@ -30,20 +30,20 @@ def examples(network: nn.Module, input_shape: Sequence[int], to: str) -> list[Te
     """
     if any(type(size) is not int or size < 1 for size in input_shape):
         raise NasError(f"export to {to}: input_shape={tuple(input_shape)} needs positive integers")
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator("cpu").manual_seed(0)
     shapes = [(batch, *input_shape) for batch in _BATCHES]
     floating = [p.dtype for p in network.parameters() if p.is_floating_point()]
     dtype = floating[0] if floating else torch.float32
-    real = [torch.randn(shape, generator=generator).to(dtype) for shape in shapes]
+    real = [torch.randn(shape, generator=generator, device="cpu").to(dtype) for shape in shapes]
     problem = _problem(network, real)
     if problem is None:
         return real
-    tokens = [torch.randint(0, 2, shape, generator=generator) for shape in shapes]
+    tokens = [torch.randint(0, 2, shape, generator=generator, device="cpu") for shape in shapes]
     if _problem(network, tokens) is None:
         return tokens
     raise NasError(
         f"export to {to}: the network does not run on inputs of shape {tuple(input_shape)}: "
-        f"{_first_line(problem)}"
+        f"{first_line(problem)}"
     ) from problem
 
 
@@ -57,7 +57,8 @@ def _problem(network: nn.Module, batches: Sequence[Tensor]) -> Exception | None:
     return None
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """Return what an exception says on its first line, or its class."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
@@ -91,7 +92,7 @@ def require_same(
             except Exception as error:  # whatever generated code or a runtime may raise
                 raise NasError(
                     f"export to {to}: what was written does not run on a batch of {len(x)}: "
-                    f"{type(error).__name__}: {_first_line(error)}"
+                    f"{type(error).__name__}: {first_line(error)}"
                 ) from error
         if [y.shape for y in actual] != [y.shape for y in expected]:
             raise NasError(

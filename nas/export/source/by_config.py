@@ -31,7 +31,7 @@ def by_config(network: nn.Module) -> Program:
             "export to python: the network does not keep the arguments it was built with"
         )
     symbols = file_symbols()
-    closure = Closure(symbols)
+    closure = Closure(symbols, type(network).__module__)
     head = closure.reference(type(network), type(network).__name__, "the network")
     arguments: tuple[tuple[str, Node], ...] = tuple(
         (f"{name}=", closure.values.node(value, f"config['{name}']"))
@@ -45,7 +45,7 @@ def _rebuilds(network: nn.Module, config: Mapping[str, Any]) -> bool:
     """Tell whether the class, called with the configuration, makes the same modules."""
     try:
         inspect.signature(type(network)).bind(**config)
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
             made = type(network)(**config)
     except Exception:  # `config` may be anything in a user's module
         return False

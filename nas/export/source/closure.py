@@ -13,7 +13,7 @@ from nas.errors import NasError
 from nas.export.source import scopes
 from nas.export.source.layout import lay_out
 from nas.export.source.order import Definition
-from nas.export.source.origin import environment, home, is_own, source_of
+from nas.export.source.origin import environment, import_of, is_own, source_of
 from nas.export.source.symbols import Symbols
 from nas.export.source.values import Values
 
@@ -25,9 +25,11 @@ class Closure:
 
     Args:
         symbols: The names of the file.
+        home: The module of the network's class.
     """
 
-    def __init__(self, symbols: Symbols) -> None:
+    def __init__(self, symbols: Symbols, home: str) -> None:
+        self.home = home
         self.symbols = symbols
         self.values = Values(self.reference)
         self.definitions: dict[object, Definition] = {}
@@ -41,14 +43,14 @@ class Closure:
 
     # -- gathering ----------------------------------------------------------------------------
 
-    def reference(self, value: object, wanted: str, where: str, referrer: str = "nas") -> str:
+    def reference(self, value: object, wanted: str, where: str, referrer: str | None = None) -> str:
         """Return the name of a module, class or function; its definition is added to the file.
 
         Args:
             value: What is referred to.
             wanted: The name that it has where it is referred to.
             where: Who refers to it, for the error message.
-            referrer: The module in which it is referred to.
+            referrer: The module in which it is referred to; by default that of the network.
 
         Raises:
             NasError: If its source cannot be copied.
@@ -56,9 +58,9 @@ class Closure:
         if isinstance(value, ModuleType):
             return self.symbols.module(value.__name__, wanted)
         plain = _unwrapped(value)
-        if self._is_copied(plain, referrer):
+        if self._is_copied(plain, referrer or self.home):
             return self._copied(plain, where)
-        return self.symbols.member(*home(value, wanted, where), wanted)
+        return self.symbols.member(*import_of(value, wanted, where), wanted)
 
     def _is_copied(self, thing: object, referrer: str) -> TypeGuard[type | FunctionType]:
         """Tell whether something is a definition that belongs into the file."""

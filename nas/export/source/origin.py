@@ -13,7 +13,7 @@ from typing import Any
 
 from nas.errors import NasError
 
-__all__ = ["environment", "home", "is_own", "source_of"]
+__all__ = ["environment", "import_of", "is_own", "source_of"]
 
 
 def is_own(module: str, referrer: str) -> bool:
@@ -58,7 +58,8 @@ def environment(thing: type | FunctionType) -> Mapping[str, object]:
             if name != "__class__":
                 cells[name] = cell.cell_contents
     own = [f.__globals__ for f in functions if f.__module__ == thing.__module__]
-    return ChainMap(cells, own[0] if own else vars(sys.modules[thing.__module__]))
+    module = sys.modules.get(thing.__module__)
+    return ChainMap(cells, own[0] if own else vars(module) if module else {})
 
 
 def _functions(members: Mapping[str, object]) -> Iterator[FunctionType]:
@@ -69,7 +70,7 @@ def _functions(members: Mapping[str, object]) -> Iterator[FunctionType]:
             yield inner
 
 
-def home(value: Any, wanted: str, where: str) -> tuple[str, str]:
+def import_of(value: Any, wanted: str, where: str) -> tuple[str, str]:
     """Return a module that a value can be imported from, and its name there.
 
     Args:

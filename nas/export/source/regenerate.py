@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 
 from torch import nn
 
@@ -88,10 +89,11 @@ class _Writer:
     def __init__(self, network: nn.Module, used: set[str]) -> None:
         self.network = network
         self.used = used
-        self.closure = Closure(file_symbols())
+        self.closure = Closure(file_symbols(), type(network).__module__)
         self.values = self.closure.values
         self.constructors = Constructors(self.values, self.node)
         self.variants: dict[str, _Variant] = {}  # by class and statements
+        self.numbers = count()  # for names until variants have theirs
         self.sources: dict[type, ClassSource] = {}
         for module in network.modules():
             for kind in _copied_classes(type(module)):
@@ -122,7 +124,7 @@ class _Writer:
         if not _copied_classes(type(module)):
             return self.constructors.call(module, where)
         kind = type(module)
-        variant = _Variant(kind, where, Name(f"{kind.__name__}#{len(self.variants)}"))
+        variant = _Variant(kind, where, Name(f"{kind.__name__}#{next(self.numbers)}"))
         variant.statements.extend(self._statements(module, path))
         key = repr((id(kind), [before + flat(node) for before, node in variant.statements]))
         return Group(self.variants.setdefault(key, variant).name, "()")

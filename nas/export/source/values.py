@@ -58,7 +58,10 @@ class Values:
             node = write(value, where)
             if node is not None:
                 return node
-        raise NasError(f"export to python: {where} is a {kind.__name__}, which has no literal form")
+        hint = "; register it as a buffer" if isinstance(value, torch.Tensor) else ""
+        raise NasError(
+            f"export to python: {where} is a {kind.__name__}, which has no literal form{hint}"
+        )
 
     def _collection(self, value: Any, where: str) -> Node | None:
         kind = type(value)

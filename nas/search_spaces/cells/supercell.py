@@ -83,11 +83,10 @@ class EdgeGate(Mutable):
 
     def forward(self, outputs: Mapping[int, Tensor]) -> list[Tensor]:
         """Weight the outputs of edges, {position among the edges: [B, C, H, W]}."""
-        selection = self.current()
-        kept = {i: y for i, y in outputs.items() if i in self.active}
-        if isinstance(selection, Tensor):
-            return [selection[i] * y for i, y in kept.items()]
-        return list(kept.values())
+        self.current()
+        if self.weights is None:
+            return list(outputs.values())
+        return [self.weights[i] * y for i, y in outputs.items()]
 
 
 class Node(nn.Module):

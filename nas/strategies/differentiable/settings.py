@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -39,13 +40,29 @@ class DifferentiableSettings:
     )
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "partial_channels"):
-            if getattr(self, name) < 1:
-                raise NasError(f"strategy.{name}={getattr(self, name)}: at least 1 is needed")
-        if not 0 <= self.warm_up < 1:
-            raise NasError(f"strategy.warm_up={self.warm_up}: a share in [0, 1) is needed")
-        if min(self.temperature_start, self.temperature_end) <= 0:
-            raise NasError("strategy.temperature_start and _end must be positive")
+        ranges: dict[str, tuple[bool, str]] = {
+            "regulariser_scale": (0 <= self.regulariser_scale < math.inf, "at least 0"),
+            "partial_channels": (self.partial_channels >= 1, "at least 1"),
+            "epochs": (self.epochs >= 1, "at least 1"),
+            "warm_up": (0 <= self.warm_up < 1, "a share, 0 to below 1"),
+            "batch_size": (self.batch_size >= 1, "at least 1"),
+            "weight_lr": (0 < self.weight_lr < math.inf, "above 0"),
+            "weight_lr_min": (0 <= self.weight_lr_min < math.inf, "at least 0"),
+            "momentum": (0 <= self.momentum < 1, "0 to below 1"),
+            "weight_decay": (0 <= self.weight_decay < math.inf, "at least 0"),
+            "grad_clip": (self.grad_clip > 0, "above 0"),
+            "gate_lr": (0 < self.gate_lr < math.inf, "above 0"),
+            "gate_weight_decay": (0 <= self.gate_weight_decay < math.inf, "at least 0"),
+            "temperature_start": (0 < self.temperature_start < math.inf, "above 0"),
+            "temperature_end": (0 < self.temperature_end < math.inf, "above 0"),
+            "stop_at_identities": (
+                self.stop_at_identities is None or self.stop_at_identities >= 1,
+                "at least 1, or none",
+            ),
+        }
+        for name, (valid, expected) in ranges.items():
+            if not valid:
+                raise NasError(f"strategy.{name}={getattr(self, name)!r}: expected {expected}")
 
     def at(self, scale: str, **small: Any) -> DifferentiableSettings:
         """Return these settings for "paper" scale, or with changes for "small" scale.
