@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,15 @@ from typing import IO, Any
 
 from nas.errors import NasError
 
-__all__ = ["atomic", "load_checkpoint", "save_checkpoint", "seed_everything", "seed_of"]
+__all__ = [
+    "atomic",
+    "load_checkpoint",
+    "remove_leftovers",
+    "restoring",
+    "save_checkpoint",
+    "seed_everything",
+    "seed_of",
+]
 
 
 @contextmanager
@@ -32,6 +41,13 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
         if isinstance(error, OSError):
             raise NasError(f"cannot write {path}: {error.strerror or error}") from error
         raise
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what `atomic` had not finished in a folder when its process was killed."""
+    for path in folder.glob(".*.*"):
+        if re.fullmatch(r"\..+\.[a-z0-9_]{8}", path.name):
+            path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, data: Any) -> None:
@@ -74,6 +90,18 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
     if not isinstance(state, dict):
         raise NasError(f"checkpoint {path} does not hold a state; delete it to start over")
     return state
+
+
+@contextmanager
+def restoring(path: Path) -> Iterator[None]:
+    """Say which checkpoint it is when its state does not fit what is being restored."""
+    try:
+        yield
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0][:120]
+        raise NasError(
+            f"checkpoint {path} is of another search ({reason}); delete it to start over"
+        ) from error
 
 
 def seed_of(seed: int, *what: object) -> int:

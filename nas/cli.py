@@ -9,11 +9,25 @@ from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
+from typer.core import TyperGroup
 
 from nas.errors import NasError
 
+
+class _Commands(TyperGroup):
+    """Says what an interruption means; typer alone would end without a word."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            print("\ninterrupted; the same command continues", file=sys.stderr)
+            raise typer.Exit(130) from None
+
+
 app = typer.Typer(
     name="nas",
+    cls=_Commands,
     help="Neural architecture search: find a network for your data, show it, train it, export it.",
     no_args_is_help=True,
     add_completion=False,
@@ -49,9 +63,6 @@ def main() -> None:
         _stop(str(error))
     except OSError as error:
         _stop(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command continues", file=sys.stderr)
-        raise SystemExit(130) from None
 
 
 def _stop(message: str) -> None:
@@ -67,10 +78,11 @@ def _progress(quiet: bool) -> Any:
 
 # -- search and resume ------------------------------------------------------------------------
 
-_RESUMED = (
-    "space", "strategy", "evaluator", "data", "objective", "evaluations", "scale", "seed",
-    "device", "download",
-)  # fmt: skip
+_RESUMED: dict[str, Any] = {
+    "space": str, "strategy": str, "evaluator": str, "data": str, "objective": str,
+    "evaluations": int | None, "scale": str | None, "seed": int, "device": str, "download": bool,
+}  # fmt: skip
+_RECORDED = ("versions", "created", "task")  # in a run's config.json beside its options
 
 
 @app.command()
@@ -144,17 +156,28 @@ def _is_given(context: typer.Context, name: str) -> bool:
 
 def _read_search_config(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     from nas.errors import unknown
-    from nas.run import RECORDED_ONLY
     from nas.settings import read_config
 
-    values = {k: v for k, v in read_config(file).items() if k not in RECORDED_ONLY}
-    settings = values.pop("settings", {})
+    values = {k: v for k, v in read_config(file).items() if k not in _RECORDED}
+    settings = _require_groups(file, values.pop("settings", {}))
+    allowed = _RESUMED | {"out": str | None}
     for name in values:
-        if name not in (*_RESUMED, "out"):
-            raise unknown(f"option in {file}", name, [*_RESUMED, "out", "settings"])
+        if name not in allowed:
+            raise unknown(f"option in {file}", name, [*allowed, "settings"])
+    return _converted(file, values, allowed), settings
+
+
+def _require_groups(file: Path, settings: Any) -> dict[str, dict[str, Any]]:
     if not isinstance(settings, dict) or not all(isinstance(g, dict) for g in settings.values()):
         raise NasError(f"config file {file}: settings must be a table of groups")
-    return values, settings
+    return settings
+
+
+def _converted(file: Path, values: dict[str, Any], kinds: dict[str, Any]) -> dict[str, Any]:
+    """Return options of the right types; raises `NasError` that names the file and the option."""
+    from nas.settings import convert
+
+    return {name: convert(v, kinds[name], f"{file}: {name}") for name, v in values.items()}
 
 
 @app.command()
@@ -167,12 +190,13 @@ def resume(
     from nas.run import load
     from nas.search import search as run_search
 
-    config = load(run).config
+    config, file = load(run).config, run / "config.json"
     missing = [name for name in _RESUMED if name not in config]
     if missing:
-        raise NasError(f"{run}/config.json is damaged: '{missing[0]}' is missing")
-    options = {name: config[name] for name in _RESUMED}
-    resumed = run_search(**options, out=run, settings=config["settings"], progress=_progress(quiet))
+        raise NasError(f"{file} is damaged: '{missing[0]}' is missing")
+    options = _converted(file, {name: config[name] for name in _RESUMED}, _RESUMED)
+    settings = _require_groups(file, config["settings"])
+    resumed = run_search(**options, out=run, settings=settings, progress=_progress(quiet))
     _print_run(resumed, as_json)
 
 

@@ -97,7 +97,10 @@ class Found:
         file = self.run.folder / "train" / "result.json"
         if not file.exists():
             raise NasError(f"{self.run.folder} is not trained yet: nas train {self.run.folder}")
-        settings = json.loads(file.read_text(encoding="utf-8"))["network"]
+        try:
+            settings = dict(json.loads(file.read_text(encoding="utf-8"))["network"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise NasError(f"{file} is damaged: {error!r}") from error
         network = self.space.build(self.architecture, self.run.info, **settings)
         return load_weights(network, file.parent / "weights.safetensors")
 
@@ -131,6 +134,11 @@ def find(source: str | Path, space: str | None = None) -> Found:
     path = Path(text)
     if _exists(path):
         return _from_folder(path) if path.is_dir() else _from_file(path, space)
+    return _from_name(text, space)
+
+
+def _from_name(text: str, space: str | None) -> Found:
+    """Find a published name, or parse a text."""
     spaces = [space] if space else list(registry.names("search_spaces"))
     candidates = [resolve_space(name) for name in spaces]
     for candidate in candidates:
@@ -158,7 +166,7 @@ def _from_file(file: Path, space: str | None) -> Found:
     if not text:
         raise NasError(f"{file} is empty; expected an architecture")
     if not text.startswith("{"):
-        return find(text, space)
+        return _from_name(text, space)
     architecture = Architecture.from_json(text)
     owner = resolve_space(space or architecture.space)
     return Found(owner, owner.require(architecture), file.name)

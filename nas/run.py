@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.checkpoint import write_json
+from nas.checkpoint import remove_leftovers, write_json
 from nas.errors import NasError
 from nas.objective import Measurement, Objective
 from nas.resolve import resolve_space
@@ -35,6 +35,7 @@ RECORDED_ONLY = (
     "download",
     "task",
 )  # parts of a config that are no setting
+_NEEDED = {"space": str, "objective": str, "settings": dict, "task": dict}
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,13 @@ class Run:
 
     def __init__(self, folder: Path | str, space: SearchSpace | None = None) -> None:
         self.folder = Path(folder)
-        self.config = _read_json(self.folder / "config.json", "run")
+        file = self.folder / "config.json"
+        self.config = _read_json(file, "run")
+        for name, kind in _NEEDED.items():
+            if not isinstance(self.config.get(name), kind):
+                raise NasError(f"{file} is damaged: '{name}' is missing or of the wrong kind")
         self._space = space
+        self._logged: set[tuple[Any, ...]] | None = None
 
     @classmethod
     def create(cls, folder: Path, config: dict[str, Any], space: SearchSpace) -> Run:
@@ -75,7 +81,14 @@ class Run:
                     f"{folder} holds a run with other settings ({difference}); "
                     "choose another --out, or continue that run with: nas resume " + str(folder)
                 )
+            if run.config["task"] != json.loads(json.dumps(config["task"])):
+                raise NasError(
+                    f"{folder}: data '{config['data']}' is not what it was when this run was "
+                    "started; choose another --out"
+                )
             return run
+        if folder.exists() and not folder.is_dir():
+            raise NasError(f"{folder} is in use: it is no folder")
         if folder.exists() and any(folder.iterdir()):
             raise NasError(f"{folder} is in use: it is not empty and holds no run")
         try:
@@ -93,6 +106,7 @@ class Run:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 raise NasError(f"{self.folder} is in use by another process") from error
+            _mend(self.folder)
             yield
 
     # -- what was searched --------------------------------------------------------------------
@@ -127,6 +141,14 @@ class Run:
         with open(self.folder / "log.jsonl", "a", encoding="utf-8") as stream:
             stream.write(json.dumps(event) + "\n")
 
+    def log_once(self, event: dict[str, Any]) -> None:
+        """Append an event unless it was logged before the search was killed and continued."""
+        if self._logged is None:
+            self._logged = set(map(_key, self.events()))
+        if _key(event) not in self._logged:
+            self.log(event)
+            self._logged.add(_key(event))
+
     def log_size(self) -> int:
         """Return the length of the log in bytes, to be kept in a checkpoint."""
         file = self.folder / "log.jsonl"
@@ -137,6 +159,7 @@ class Run:
         file = self.folder / "log.jsonl"
         if file.exists() and file.stat().st_size > size:
             os.truncate(file, size)
+        self._logged = None
 
     def events(self) -> list[dict[str, Any]]:
         """Read the log; a last line that a kill cut off is left out."""
@@ -161,7 +184,6 @@ class Run:
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         file = self.folder / "study.journal"
-        _mend_journal(file)
         try:
             storage = JournalStorage(JournalFileBackend(str(file)))
             return optuna.create_study(
@@ -198,9 +220,13 @@ class Run:
                 },
             )
         )
-        text = {"number": number, "architecture": self.space.format(architecture)}
-        self.log({"event": "trial", **text, **measurement.to_json()})
+        self.log_trial(Trial(number, architecture, measurement))
         return number
+
+    def log_trial(self, trial: Trial) -> None:
+        """Add a trial of the study to the log, if it is not there."""
+        text = {"number": trial.number, "architecture": self.space.format(trial.architecture)}
+        self.log_once({"event": "trial", **text, **trial.measurement.to_json()})
 
     def trials(self) -> list[Trial]:
         """Return all evaluated architectures, in order."""
@@ -217,7 +243,8 @@ class Run:
     @property
     def finished(self) -> bool:
         """Whether the search came to its end."""
-        return any(event.get("event") == "done" for event in self.events())
+        done = any(event.get("event") == "done" for event in self.events())
+        return done and (self.folder / "best.json").exists()
 
     def save_best(
         self, architecture: Architecture, metrics: dict[str, float], weights: str = ""
@@ -255,14 +282,13 @@ class Run:
         """What the search found; raises `NasError` if it has found nothing yet."""
         from nas.found import Found
 
-        data = self.read_best()
+        space, data = self.space, self.read_best()
         try:
-            architecture = Architecture(self.space.name, tuple(data["choices"]))
+            architecture = space.require(Architecture.from_json(json.dumps(data)))
             metrics = {name: float(value) for name, value in data["metrics"].items()}
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise NasError(f"{self.folder / 'best.json'} is damaged: {error!r}") from error
-        checked = self.space.require(architecture)
-        return Found(self.space, checked, str(self.folder), self, metrics)
+        except (NasError, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise NasError(f"{self.folder / 'best.json'} is damaged: {error}") from error
+        return Found(space, architecture, str(self.folder), self, metrics)
 
 
 def load(folder: Path | str, space: SearchSpace | None = None) -> Run:
@@ -273,6 +299,11 @@ def load(folder: Path | str, space: SearchSpace | None = None) -> Run:
         space: Only for a space that the config cannot name, such as one made in a notebook.
     """
     return Run(folder, space)
+
+
+def _key(event: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what tells an event of a log from the others."""
+    return tuple(event.get(name) for name in ("event", "phase", "epoch", "number"))
 
 
 def _plain(option: Any) -> Any:
@@ -306,11 +337,17 @@ def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
     return ""
 
 
-def _mend_journal(file: Path) -> None:
-    """Cut off a last line that a kill left incomplete, and the lock of a process that is gone."""
-    Path(f"{file}.lock").unlink(missing_ok=True)
-    if file.exists():
-        content = file.read_bytes()
+def _mend(folder: Path) -> None:
+    """Remove what a kill left: last lines that are incomplete, half-written files, Optuna's lock.
+
+    Only for who holds the run: a search under way is writing these files.
+    """
+    for lock in folder.glob("study.journal.lock*"):
+        lock.unlink(missing_ok=True)
+    for place in (folder, folder / "checkpoint"):
+        remove_leftovers(place)
+    for file in (folder / "study.journal", folder / "log.jsonl"):
+        content = file.read_bytes() if file.exists() else b""
         if content and not content.endswith(b"\n"):
             os.truncate(file, content.rfind(b"\n") + 1)
 

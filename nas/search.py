@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nas import registry
 from nas.checkpoint import atomic, seed_everything, seed_of
 from nas.errors import NasError, unknown
@@ -86,6 +88,8 @@ def search(
     with run.locked():
         if run.finished:
             progress.note(f"{run.folder} is finished already")
+            if not (run.folder / "report.html").exists():
+                _report(run, run.best.architecture)
         else:
             _execute(plan, run, progress)
     return run
@@ -156,7 +160,35 @@ def _make_plan(
         "task": {"input_shape": list(task.input_shape), "outputs": task.outputs}
         | {"splits": task.describe()},
     }
-    return _Plan(resolved, task, factory, chosen, judge, judged, supernet, network, config)
+    plan = _Plan(resolved, task, factory, chosen, judge, judged, supernet, network, config)
+    _check_objective(plan)
+    _check_networks(plan)
+    return plan
+
+
+def _check_objective(plan: _Plan) -> None:
+    """Refuse a metric that will not be measured, where that is known beforehand."""
+    metric = Objective(plan.config["objective"]).metric
+    measured = plan.evaluator.metrics if plan.is_black_box else ("accuracy", "loss")
+    if measured and metric not in measured:
+        raise unknown("objective", metric, measured)
+
+
+def _check_networks(plan: _Plan) -> None:
+    """Build what is to be searched, so that a setting that cannot work is found now."""
+    if not plan.is_black_box or plan.evaluator.shares_weights:
+        plan.space.supernet(plan.task.info, **plan.supernet)
+    refused: NasError | None = None
+    for architecture in plan.space.sample(np.random.default_rng(0), 3):
+        try:
+            plan.space.build(architecture, plan.task.info, **plan.network)
+            return
+        except NasError as error:  # not for every architecture, perhaps
+            refused = error
+        except Exception:  # a candidate's own fault, which is recorded when it is evaluated
+            return
+    if refused:
+        raise refused
 
 
 def load_data(
@@ -179,6 +211,8 @@ def load_data(
         data = made() if callable(made) else made
     if isinstance(data, Task):
         return data.to(find_device(device)) if device != "auto" else data
+    if not isinstance(data, str):
+        raise NasError(f"not data: {data!r:.80}; expected a name, file.py:NAME of a task, or a Task")
     return load_task(data, seed=seed, device=device, download=download, **settings)
 
 
@@ -265,7 +299,7 @@ def _context(plan: _Plan, run: Run, progress: Progress) -> Context:
         plan.network,
         run.folder / "checkpoint",
         progress,
-        run.log,
+        run.log_once,
     )
 
 
@@ -293,7 +327,10 @@ def _differentiable(
     settings = SupernetSettings(batch_size=plan.strategy_settings.batch_size)
     path = supernet.path(architecture)
     metrics = score_path(supernet, path, plan.task, "valid", settings)
-    if not run.trials():
+    trials = run.trials()
+    if trials:  # of a run that was killed after this
+        run.log_trial(trials[0])
+    else:
         run.record(architecture, Measurement(metrics))
     return architecture, metrics, supernet.extract(architecture)
 

@@ -56,8 +56,19 @@ class Decision:
     def __post_init__(self) -> None:
         if not self.options:
             raise NasError(f"decision '{self.name}' has no options")
-        if len(set(self.options)) != len(self.options):
+        names = [str(option) for option in self.options]  # texts must tell them apart
+        if min(len(set(names)), len(set(self.options))) != len(self.options):
             raise NasError(f"decision '{self.name}' has an option twice: {self.options}")
+        self._require_writable("name of a decision", self.name, ";=")
+        for name in names:
+            self._require_writable(f"option of decision '{self.name}'", name, ";")
+
+    @staticmethod
+    def _require_writable(what: str, text: str, reserved: str) -> None:
+        """Refuse what `SearchSpace.format` could not write so that `parse` reads it back."""
+        if text != text.strip() or any(sign in text for sign in reserved):
+            signs = " or ".join(f"'{sign}'" for sign in reserved)
+            raise NasError(f"{what} {text!r}: no {signs} in it, no space around it")
 
     def index(self, option: Hashable) -> int:
         """Return the position of an option; raises `NasError` for one that does not exist."""
@@ -91,7 +102,7 @@ class Architecture:
             if not all(type(choice) is int for choice in choices):
                 raise TypeError
             return cls(str(data["space"]), choices)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             message = (
                 f'not an architecture: {text[:80]!r}; expected {{"space": ..., "choices": [...]}}'
             )
@@ -316,6 +327,8 @@ class SearchSpace(ABC):
             name, _, option = part.partition("=")
             if name not in self._columns:
                 raise unknown(f"decision of space '{self.name}'", name, self._columns)
+            if name in chosen:
+                raise NasError(f"not an architecture of '{self.name}': '{name}' twice")
             names = {str(o): i for i, o in enumerate(self.decisions[self._columns[name]].options)}
             if option not in names:
                 raise unknown(f"option of '{name}'", option, names)

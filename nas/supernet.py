@@ -102,6 +102,6 @@ class Supernet(nn.Module):
         collapsed = collapse(network, path)
         if self._standalone is None:
             return collapsed
-        plain = self._standalone(architecture)
+        plain = self._standalone(architecture).to(next(iter(self.parameters())))
         plain.load_state_dict(collapsed.state_dict())
-        return plain.to(next(iter(self.parameters())).device).train(self.training)
+        return plain.train(self.training)

@@ -127,9 +127,7 @@ def _train(
     size = measure(network, task.input_shape)
     progress.note(f"training {found.name} ({size['parameters']:,.0f} parameters) into {folder}")
     checkpoint = folder / "checkpoint.pt"
-    result = fit(
-        network, task, recipe, seed=plan["seed"], progress=progress, checkpoint=checkpoint
-    )
+    result = fit(network, task, recipe, seed=plan["seed"], progress=progress, checkpoint=checkpoint)
     _save_network(network, folder)
     summary = {**result.metrics, **{name: int(value) for name, value in size.items()}}
     write_json(folder / "result.json", plan | summary | {"history": result.history})

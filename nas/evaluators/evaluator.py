@@ -59,6 +59,8 @@ class Evaluator(ABC):
     """
 
     Settings: type | None = None
+    metrics: tuple[str, ...] = ()
+    """Names of what `evaluate` returns, where they are known beforehand."""
     shares_weights = False
     """Whether `weights_of` gives networks at the supernet's widths."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from nas import registry
-from nas.checkpoint import load_checkpoint, save_checkpoint, seed_everything, seed_of
+from nas.checkpoint import load_checkpoint, restoring, save_checkpoint, seed_everything, seed_of
 from nas.errors import NasError, unknown
 from nas.evaluators.evaluator import Context, Evaluator
 from nas.settings import setting
@@ -27,7 +27,16 @@ if TYPE_CHECKING:
     from nas.supernet import Supernet
     from nas.task import Task
 
-__all__ = ["SupernetEvaluator", "SupernetSettings", "recalibrate", "score_path"]
+__all__ = [
+    "SupernetEvaluator",
+    "SupernetSettings",
+    "leaves_one",
+    "recalibrate",
+    "score_path",
+    "use_batch_statistics",
+]
+
+_MOST_FAILURES = 50  # steps in a row
 
 
 @dataclass
@@ -48,9 +57,18 @@ class SupernetSettings:
     def __post_init__(self) -> None:
         if self.batch_norm not in ("recalibrate", "batch"):
             raise unknown("evaluator.batch_norm", self.batch_norm, ["recalibrate", "batch"])
-        for name in ("epochs", "batch_size", "calibration"):
-            if getattr(self, name) < 1:
-                raise NasError(f"evaluator.{name}={getattr(self, name)}: at least 1 is needed")
+        ranges: dict[str, tuple[bool, str]] = {
+            "epochs": (self.epochs >= 1, "at least 1"),
+            "batch_size": (self.batch_size >= 1, "at least 1"),
+            "calibration": (self.calibration >= 1, "at least 1"),
+            "learning_rate": (0 < self.learning_rate < math.inf, "above 0"),
+            "momentum": (0 <= self.momentum < 1, "0 to below 1"),
+            "weight_decay": (0 <= self.weight_decay < math.inf, "at least 0"),
+            "grad_clip": (self.grad_clip > 0, "above 0"),
+        }
+        for name, (valid, expected) in ranges.items():
+            if not valid:
+                raise NasError(f"evaluator.{name}={getattr(self, name)!r}: expected {expected}")
 
 
 @torch.no_grad()
@@ -62,17 +80,35 @@ def recalibrate(module: nn.Module, run: Callable[[Tensor], Any], batches: Iterab
         run: A forward pass of the candidate, on inputs [B, ...].
         batches: Inputs.
     """
-    norms = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    norms = [m for m in _norms(module) if m.track_running_stats]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # cumulative average
-    module.train()
-    for x in batches:
-        run(x)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
+    use_batch_statistics(module)
+    try:
+        for x in batches:
+            run(x)
+    finally:  # a candidate that raises must leave nothing behind for the next one
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        module.eval()
+
+
+def _norms(module: nn.Module) -> list[_BatchNorm]:
+    return [m for m in module.modules() if isinstance(m, _BatchNorm)]
+
+
+def use_batch_statistics(module: nn.Module) -> None:
+    """Bring a module into evaluation mode but for batch norm, which takes those of each batch."""
     module.eval()
+    for norm in _norms(module):
+        norm.train()
+
+
+def leaves_one(task: Task, split: str, batch_size: int) -> bool:
+    """Tell whether the last batch would be one example, of which batch norm has no variance."""
+    return task.size(split) % batch_size == 1 < batch_size < task.size(split)
 
 
 @torch.no_grad()
@@ -92,14 +128,17 @@ def score_path(
         "accuracy" in [0, 1] and mean "loss".
     """
     if settings.batch_norm == "recalibrate":
-        batches = task.batches("train", settings.batch_size, seed=0)
+        size = settings.batch_size
+        batches = task.batches("train", size, seed=0, drop_last=leaves_one(task, "train", size))
         enough = math.ceil(settings.calibration / settings.batch_size)
         inputs = (x for (x, _), _ in zip(batches, range(enough), strict=False))
         recalibrate(supernet, lambda x: supernet(x, path), inputs)
+        drop_last = False
     else:
-        supernet.train()
+        use_batch_statistics(supernet)
+        drop_last = leaves_one(task, split, settings.batch_size)
     loss = correct = count = 0.0
-    for x, target in task.batches(split, settings.batch_size):
+    for x, target in task.batches(split, settings.batch_size, drop_last=drop_last):
         output = supernet(x, path)
         loss += task.loss(output, target).item() * len(target)
         correct += task.correct(output, target)
@@ -117,6 +156,7 @@ class SupernetEvaluator(Evaluator):
     """Train a supernet once, then score every candidate with its weights."""
 
     Settings = SupernetSettings
+    metrics = ("accuracy", "loss")
     shares_weights = True
     settings: SupernetSettings
 
@@ -125,6 +165,9 @@ class SupernetEvaluator(Evaluator):
         seed_everything(seed_of(context.seed, "supernet"))
         self.supernet = context.space.supernet(context.task.info, **context.supernet)
         self.supernet.to(context.task.device)
+        if not any(True for _ in self.supernet.parameters()):
+            raise NasError(f"space '{context.space.name}' has no weights to share or train")
+        self._failures = 0  # steps in a row
 
     @classmethod
     def defaults(cls, scale: str) -> dict[str, Any]:
@@ -157,9 +200,10 @@ class SupernetEvaluator(Evaluator):
         state = load_checkpoint(file) if file else None
         if state is None:
             return 0
-        self.supernet.load_state_dict(state["supernet"])
-        optimizer.load_state_dict(state["optimizer"])
-        return int(state["epoch"])
+        with restoring(self._file):
+            self.supernet.load_state_dict(state["supernet"])
+            optimizer.load_state_dict(state["optimizer"])
+            return int(state["epoch"])
 
     def _save(self, optimizer: torch.optim.Optimizer, epoch: int) -> None:
         if self._file:
@@ -178,25 +222,58 @@ class SupernetEvaluator(Evaluator):
         for group in optimizer.param_groups:
             group["lr"] = s.learning_rate * (1 + math.cos(math.pi * epoch / s.epochs)) / 2
         self.supernet.train()
-        loss_sum = correct = count = 0.0
-        for x, target in task.batches("train", s.batch_size, seed=seed, augment=True):
+        loss_sum = correct = count = failed = 0.0
+        drop_last = leaves_one(task, "train", s.batch_size)
+        batches = task.batches("train", s.batch_size, seed=seed, augment=True, drop_last=drop_last)
+        for x, target in batches:
             path = self.supernet.path(self.context.space.sample(rng, 1)[0])
-            output = self.supernet(x, path)
-            loss = task.loss(output, target)
-            value = loss.item()
-            if not math.isfinite(value):
-                raise NasError(
-                    f"the supernet's loss became {value} in epoch {epoch + 1}; lower "
-                    f"evaluator.learning_rate (now {s.learning_rate:g})"
-                )
-            optimizer.zero_grad()
-            torch.autograd.backward(loss)
-            nn.utils.clip_grad_norm_(self.supernet.parameters(), s.grad_clip)
-            optimizer.step()
-            loss_sum += value * len(target)
-            correct += task.correct(output, target)
+            done = self._try_step(optimizer, path, x, target)
+            if done is None:
+                failed += 1
+                continue
+            loss_sum += done[0] * len(target)
+            correct += done[1]
             count += len(target)
-        return {"train_loss": loss_sum / count, "train_accuracy": correct / count}
+        figures = {"failed_steps": failed} if failed else {}
+        if count:
+            figures |= {"train_loss": loss_sum / count, "train_accuracy": correct / count}
+        return figures
+
+    def _try_step(
+        self, optimizer: torch.optim.Optimizer, path: Path, x: Tensor, target: Tensor
+    ) -> tuple[float, int] | None:
+        """Make one step; None where the candidate raises or diverges: the others are trained."""
+        try:
+            done = self._step(optimizer, path, x, target)
+        except Exception as error:
+            self._failures += 1
+            if self._failures < _MOST_FAILURES:
+                return None
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise NasError(
+                f"the supernet cannot be trained: {_MOST_FAILURES} steps in a row failed; {reason}"
+            ) from error
+        self._failures = 0
+        return done
+
+    def _step(
+        self, optimizer: torch.optim.Optimizer, path: Path, x: Tensor, target: Tensor
+    ) -> tuple[float, int]:
+        """Train the weights of one path; return the loss and the number of right predictions."""
+        task, s = self.context.task, self.settings
+        output = self.supernet(x, path)
+        loss = task.loss(output, target)
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        norm = nn.utils.clip_grad_norm_(self.supernet.parameters(), s.grad_clip).item()
+        value = loss.item()
+        if not math.isfinite(value + norm):
+            raise NasError(
+                f"the loss is {value}, its gradient's norm {norm}; lower evaluator.learning_rate "
+                f"(now {s.learning_rate:g})"
+            )
+        optimizer.step()
+        return value, task.correct(output, target)
 
     # -- scoring ------------------------------------------------------------------------------
 
@@ -205,5 +282,8 @@ class SupernetEvaluator(Evaluator):
         return score_path(self.supernet, path, self.context.task, "valid", self.settings)
 
     def weights_of(self, architecture: Architecture) -> nn.Module:
-        self.evaluate(architecture)  # leaves this candidate's batch norm statistics behind
+        path = self.supernet.path(architecture)
+        settings = replace(self.settings, batch_norm="recalibrate")
+        # Leaves this candidate's batch norm statistics behind.
+        score_path(self.supernet, path, self.context.task, "valid", settings)
         return self.supernet.extract(architecture)

@@ -22,6 +22,7 @@ class TrainEvaluator(Evaluator):
     """Train on the weights' half of the data for a number of epochs; score on the other half."""
 
     Settings = TrainSettings
+    metrics = ("accuracy", "loss")
     settings: TrainSettings
 
     def __init__(self, context: Context, settings: TrainSettings | None = None) -> None:

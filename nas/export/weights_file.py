@@ -22,7 +22,8 @@ def write(found: Found, path: Path) -> None:
 def save(state: Mapping[str, Tensor], path: Path, notes: dict[str, str]) -> None:
     """Write tensors under their names; those that share memory are written one by one."""
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
-    path.write_bytes(serialized(tensors, notes))  # save_file would hide it from other users
+    # `save_file` would hide the file from other users; an empty header cannot be read again.
+    path.write_bytes(serialized(tensors, notes or None))
 
 
 def metadata(found: Found) -> dict[str, str]:

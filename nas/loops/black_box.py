@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from nas.checkpoint import load_checkpoint, save_checkpoint
+from nas.checkpoint import load_checkpoint, restoring, save_checkpoint
 from nas.errors import NasError
 from nas.evaluators.evaluator import Evaluator
 from nas.objective import Measurement
@@ -55,10 +55,11 @@ class _Loop:
             self._restore(state)
 
     def _restore(self, state: dict[str, Any]) -> None:
-        self.number = int(state["number"])
+        with restoring(self.file):
+            self.number = int(state["number"])
+            self.strategy.load_state_dict(state["strategy"])
         if self.number > len(self.recorded):
             raise NasError(f"{self.run.folder}/study.journal lacks trials that the search has had")
-        self.strategy.load_state_dict(state["strategy"])
         for trial in self.recorded[: self.number]:
             self.known[self.run.space.canonical(trial.architecture)] = trial.measurement
 
@@ -96,6 +97,7 @@ class _Loop:
                     f"{self.run.folder}: trial {trial.number} is another architecture than the "
                     "search proposes again; the run was changed by something else"
                 )
+            self.run.log_trial(trial)
             return trial.measurement
         [measurement] = self.evaluator([architecture])
         self.run.record(architecture, measurement)

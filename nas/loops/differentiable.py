@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import chain, count
 
-from nas.checkpoint import load_checkpoint, save_checkpoint, seed_everything, seed_of
+from nas.checkpoint import load_checkpoint, restoring, save_checkpoint, seed_everything, seed_of
+from nas.evaluators.supernet import leaves_one
 from nas.progress import Progress
 from nas.run import Run
 from nas.space import Architecture, SearchSpace
@@ -50,7 +51,9 @@ class _Loop:
 
     def valid_batches(self) -> Iterable[Batch]:
         """Return the gates' half, in order."""
-        return self.task.batches("valid", self.strategy.settings.batch_size)
+        size = self.strategy.settings.batch_size
+        drop_last = leaves_one(self.task, "valid", size)
+        return self.task.batches("valid", size, drop_last=drop_last)
 
     def _batches(self, split: str, epoch: int) -> Iterable[Batch]:
         size = self.strategy.settings.batch_size
@@ -151,13 +154,15 @@ class _Loop:
         if state is None:
             self.run.rewind_log(0)
             return
-        self.strategy.supernet.load_state_dict(state["supernet"])
-        self.strategy.load_state_dict(state["strategy"])
-        self.done, self.warned = int(state["done"]), bool(state["warned"])
-        self.last = self._architecture(state["last"])
-        self.stopped = self._architecture(state["stopped"])
+        with restoring(self.file):
+            self.strategy.supernet.load_state_dict(state["supernet"])
+            self.strategy.load_state_dict(state["strategy"])
+            self.done, self.warned = int(state["done"]), bool(state["warned"])
+            self.last = self._architecture(state["last"])
+            self.stopped = self._architecture(state["stopped"])
+            log_size = int(state["log_size"])
         self.strategy.begin_epoch(max(0, self.done - 1))
-        self.run.rewind_log(int(state["log_size"]))
+        self.run.rewind_log(log_size)
 
     def _architecture(self, choices: list[int] | None) -> Architecture | None:
         return None if choices is None else Architecture(self.run.space.name, tuple(choices))

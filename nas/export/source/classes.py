@@ -38,17 +38,9 @@ class ClassSource:
     """
 
     def __init__(self, text: str) -> None:
-        [tree] = ast.parse(text).body
-        assert isinstance(tree, ast.ClassDef)
-        lines = text.splitlines()
+        lines, tree = _on_lines(text)
         end = _header_end(lines, tree.lineno)
         self.parts: list[_Part] = []
-        self.pad = " " * 4
-        if _start(tree.body[0]) <= end:  # `class A(B): ...`
-            row = lines[:end]
-            row[-1] = row[-1].encode()[: tree.body[0].col_offset].decode().rstrip()
-            self.head = "\n".join(row)
-            return
         self.head = "\n".join(lines[:end])
         self.pad = lines[tree.body[0].lineno - 1][: tree.body[0].col_offset]
         for number, statement in enumerate(tree.body):
@@ -78,6 +70,19 @@ class ClassSource:
         return "\n".join(lines) + "\n"
 
 
+def _on_lines(text: str) -> tuple[list[str], ast.ClassDef]:
+    """Return the lines of a class, with the body of `class A(B): ...` on its own, and the tree."""
+    [tree] = ast.parse(text).body
+    assert isinstance(tree, ast.ClassDef)
+    lines, first = text.splitlines(), tree.body[0]
+    end = _header_end(lines, tree.lineno)
+    if _start(first) > end:
+        return lines, tree
+    body = [f"    {ast.get_source_segment(text, statement)}" for statement in tree.body]
+    lines[end - 1] = lines[end - 1].encode()[: first.col_offset].decode().rstrip()
+    return _on_lines("\n".join([*lines[:end], *body]))
+
+
 def _header_end(lines: list[str], class_line: int) -> int:
     """Return the number of the last line of `class ...:`."""
     rest = io.StringIO("\n".join(lines[class_line - 1 :]) + "\n")
@@ -105,8 +110,9 @@ def _names(statement: ast.stmt) -> tuple[str, ...]:
 
 def _without_arguments(docstring: str) -> str:
     """Leave out the section that tells the arguments of the constructor."""
-    text = re.sub(r"\n\n([ \t]*)Args:\n(?:\1[ \t]+.*\n|\n)*(?=\1\S)", r"\n\n\1", docstring)
-    return re.sub(r"\s*(\"\"\"|''')$", r"\1", text) if text.count("\n") == 2 else text
+    text = re.sub(r"\n\n([ \t]*)Args:\n(?:\1[ \t]+.*\n|\n)*(?=\1\S)", "\n\n", docstring)
+    text = re.sub(r"\n\n([ \t]*)(\"\"\"|''')$", r"\n\1\2", text)
+    return re.sub(r"\s*(\"\"\"|''')$", r"\1", text) if text.count("\n") == 1 else text
 
 
 def _kind(statement: ast.stmt, number: int) -> str:

@@ -6,12 +6,13 @@ import ast
 import builtins
 import inspect
 import re
+from itertools import count
 from types import FunctionType, ModuleType
 from typing import Any, TypeGuard
 
 from nas.errors import NasError
 from nas.export.source import scopes
-from nas.export.source.layout import lay_out
+from nas.export.source.layout import flat, lay_out
 from nas.export.source.order import Definition
 from nas.export.source.origin import environment, import_of, is_own, source_of
 from nas.export.source.symbols import Symbols
@@ -131,16 +132,30 @@ class Closure:
             raise NasError(f"export to python: {where} uses the module '{dotted}' as a value")
         final = self._name(value, parts[-1], definition, where)
         if final != ".".join(parts):
+            final = self._visible(final, parts[-1], definition)
             definition.edits.append((*scopes.place(node), final))
         return True
+
+    def _visible(self, name: str, wanted: str, definition: Definition) -> str:
+        """Return a name for a global that no local one hides in a definition."""
+        hidden = scopes.local_names(ast.parse(definition.text))
+        alias = name
+        for attempt in count():
+            if alias not in hidden:
+                break
+            alias = self.symbols.claim(("alias", name, attempt), wanted)
+        if alias != name:
+            text = f"{alias} = {name}\n"
+            self.definitions[alias] = Definition(alias, text, definition.module, 0, {})
+        return alias
 
     def _name(self, value: Any, wanted: str, definition: Definition, where: str) -> str:
         if isinstance(value, (ModuleType, type)) or _is_named(value):
             return self.reference(value, wanted, where, definition.module)
-        key = (definition.module, wanted)
+        node = self.values.node(value, f"'{wanted}', which {where} uses,")
+        key = (wanted, flat(node))  # the same wherever it is imported
         if key not in self.definitions:
             name = self.symbols.claim(key, wanted)
-            node = self.values.node(value, f"'{wanted}', which {where} uses,")
             text = f"{name} = {lay_out(node, before=len(name) + 3)}\n"
             self.definitions[key] = Definition(name, text, definition.module, 0, {})
         return self.definitions[key].name

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from nas.errors import NasError
 from nas.export.source.layout import Group, Node
@@ -266,10 +267,26 @@ def _difference(base: type, given: dict[str, Any], module: nn.Module) -> str | N
 
 def _on_meta(base: type, given: dict[str, Any]) -> nn.Module:
     """Make a module without memory for its tensors."""
-    with torch.device("meta"), warnings.catch_warnings():
+    with torch.device("meta"), _NoInitialisation(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         made: nn.Module = base(**given)
     return made
+
+
+class _NoInitialisation(TorchFunctionMode):
+    """Skips the functions of torch.nn.init; without memory, some would load PyTorch's compiler."""
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        given = kwargs or {}
+        if getattr(func, "__module__", None) == nn.init.__name__:
+            return args[0] if args else given["tensor"]
+        return func(*args, **given)
 
 
 def _alike(a: object, b: object, key: str) -> bool:

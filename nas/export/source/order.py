@@ -48,7 +48,11 @@ def ordered(definitions: list[Definition]) -> list[Definition]:
         modules.setdefault(definition.module, set()).update(others)
     rank = {module: i for i, module in enumerate(after(modules))}
     definitions = sorted(definitions, key=lambda d: (rank[d.module], d.line))
-    at_once = {d.name: [n for n, now in needs[d.name].items() if now] for d in definitions}
+    literals = {d.name for d in definitions if d.is_constant and not needs[d.name]}
+    at_once = {
+        d.name: [name for name, now in needs[d.name].items() if now or name in literals]
+        for d in definitions
+    }
     return [by_name[name] for name in after(at_once)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -16,7 +17,10 @@ __all__ = ["Program", "file_symbols"]
 
 def file_symbols() -> Symbols:
     """Return the names of a file that has only what every file has."""
-    symbols = Symbols(("INPUT_SHAPE", "WEIGHTS", "annotations", "build", "load", "main"))
+    own = ("INPUT_SHAPE", "WEIGHTS", "annotations", "build", "load", "main")
+    symbols = Symbols(
+        (*own, *dir(builtins))
+    )  # a module that redefines a built-in is not alone here
     symbols.module("torch", "torch")
     symbols.module("torch.nn", "nn")
     symbols.member("pathlib", "Path", "Path")

@@ -122,7 +122,7 @@ class _Writer:
         where = path or type(module).__name__
         _require_plain(module, where)
         if not _copied_classes(type(module)):
-            return self.constructors.call(module, where)
+            return self.constructors.call(module, path)
         kind = type(module)
         variant = _Variant(kind, where, Name(f"{kind.__name__}#{next(self.numbers)}"))
         variant.statements.extend(self._statements(module, path))
@@ -132,7 +132,7 @@ class _Writer:
     def _statements(self, module: nn.Module, path: str) -> Iterator[tuple[str, Node]]:
         """Yield the statements of a constructor that makes a module as it is."""
         where = path or type(module).__name__
-        arguments = self.constructors.arguments(module, where)
+        arguments = self.constructors.arguments(module, path)
         yield "", Group("super().__init__", "()", arguments)
         done = self.constructors.made_by_base(module)
         for name, value in vars(module).items():

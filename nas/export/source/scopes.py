@@ -7,7 +7,15 @@ import symtable
 from collections.abc import Iterator
 from typing import TypeVar
 
-__all__ = ["Edit", "annotation_nodes", "apply_edits", "global_names", "loaded_attributes", "place"]
+__all__ = [
+    "Edit",
+    "annotation_nodes",
+    "apply_edits",
+    "global_names",
+    "loaded_attributes",
+    "local_names",
+    "place",
+]
 
 _AT_ONCE = ("listcomp", "setcomp", "dictcomp", "genexpr")
 _T = TypeVar("_T", ast.FunctionDef, ast.AsyncFunctionDef)
@@ -39,6 +47,17 @@ def _collect(table: symtable.SymbolTable, at_once: bool, names: dict[str, bool])
     for child in table.get_children():
         runs_now = child.get_type() == "class" or child.get_name() in _AT_ONCE
         _collect(child, at_once and runs_now, names)
+
+
+def local_names(tree: ast.Module) -> set[str]:
+    """Return the names that functions in a definition bind, and so hide what is global."""
+    tables = [symtable.symtable(ast.unparse(tree), "<definition>", "exec")]
+    names: set[str] = set()
+    for table in tables:
+        tables.extend(table.get_children())
+        if table.get_type() == "function":
+            names |= {symbol.get_name() for symbol in table.get_symbols() if symbol.is_local()}
+    return names
 
 
 class _WithoutAnnotations(ast.NodeTransformer):

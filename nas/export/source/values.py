@@ -86,7 +86,7 @@ class Values:
             return f'{self.reference(torch, "torch", where)}.device("{value}")'
         name = getattr(value, "__name__", "")
         for module, alias in ((torch, "torch"), (nn, "nn"), (nn.functional, "F")):
-            if name and getattr(module, name, None) is value:
+            if callable(value) and getattr(module, name, None) is value:
                 return f"{self.reference(module, alias, where)}.{name}"
         return None
 

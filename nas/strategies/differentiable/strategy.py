@@ -67,6 +67,8 @@ class DifferentiableStrategy:
             _part("regularisers", name) for name in settings.regularisers
         ]
         self.epoch = 0
+        if not any(True for _ in supernet.parameters()):
+            raise NasError("the supernet has no weights to train")
         device = next(supernet.parameters()).device
         self.logits = {
             name: nn.Parameter(_INITIAL_SPREAD * torch.randn(len(gate.options), device=device))

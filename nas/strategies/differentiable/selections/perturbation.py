@@ -69,9 +69,12 @@ def _is_open(strategy: DifferentiableStrategy, name: str, weights: Tensor) -> bo
 
 
 def _without(weights: Tensor, option: int) -> Tensor:
-    """Remove an option and share its weight among the others."""
+    """Remove an option and share its weight among the others, equally where it had it all."""
     rest = weights.clone()
     rest[option] = 0.0
+    if not rest.any():
+        rest = torch.ones_like(weights)
+        rest[option] = 0.0
     return rest / rest.sum()
 
 

@@ -1,0 +1,17 @@
+"""The contracts of search spaces, as tests that the author of a plug-in runs too.
+
+    class TestMySpace(SpaceContract, SupernetContract):
+        def make_space(self) -> SearchSpace:
+            return MySpace()
+
+in a test file is all that pytest needs. A space without a supernet gets the tests of the supernet
+skipped, with the reason that the space gives.
+"""
+
+from __future__ import annotations
+
+from nas.testing.contract import Contract
+from nas.testing.space_contract import SpaceContract
+from nas.testing.supernet_contract import SupernetContract
+
+__all__ = ["Contract", "SpaceContract", "SupernetContract"]
