@@ -212,7 +212,7 @@ def load_data(
     if isinstance(data, Task):
         return data.to(find_device(device)) if device != "auto" else data
     if not isinstance(data, str):
-        raise NasError(f"not data: {data!r:.80}; expected a name, file.py:NAME of a task, or a Task")
+        raise NasError(f"not data: {data!r:.80}; expected a name, a Task, or file.py:NAME of one")
     return load_task(data, seed=seed, device=device, download=download, **settings)
 
 

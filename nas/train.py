@@ -1,322 +1,161 @@
-"""Training a plain network from scratch with the recipe of the papers on cells.
-
-Source: DARTS (Liu et al., ICLR 2019, arXiv:1806.09055, sec. 3.1, app. A.2): SGD with a cosine
-schedule, cutout, an auxiliary head, drop path that grows linearly. An epoch's random numbers
-follow from the seed and the epoch alone, so that an interrupted training goes on as if it had not
-been: on the CPU with the very same numbers.
-"""
+"""Training what was found from scratch, and testing it."""
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+import dataclasses
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor, nn
-
-from nas.checkpoint import load_checkpoint, save_checkpoint, seed_everything, seed_of
+from nas.checkpoint import atomic, seed_everything, seed_of, write_json
 from nas.errors import NasError, unknown
-from nas.evaluate import Diverged, Meter, OutOfMemory, evaluate, memory_errors
-from nas.progress import Bar, Progress, Silent
-from nas.settings import setting
-from nas.task import Output, Task
+from nas.fit import TrainSettings, fit, train_defaults
+from nas.found import Found, find
+from nas.measure import measure
+from nas.progress import Console, Progress
+from nas.run import Run
+from nas.search import SCALES, load_data
+from nas.settings import fill
 
-__all__ = [
-    "Diverged",
-    "OutOfMemory",
-    "TrainResult",
-    "TrainSettings",
-    "evaluate",
-    "fit",
-    "train_defaults",
-]
+if TYPE_CHECKING:
+    from nas.task import Task
 
-Log = Callable[[dict[str, Any]], None]
-"""Takes one record, such as those of `log.jsonl`."""
+__all__ = ["train"]
+
+_GROUPS = ("train", "network", "data")
 
 
-@dataclass
-class TrainSettings:
-    """How a network is trained; the defaults are the papers' for CIFAR-10."""
-
-    epochs: int = setting(600, "passes over the training examples")
-    batch_size: int = setting(96, "examples a step")
-    learning_rate: float = setting(0.025, "of the first epoch; falls to 0 along a cosine")
-    momentum: float = setting(0.9, "momentum of SGD")
-    weight_decay: float = setting(3e-4, "weight decay of SGD")
-    grad_clip: float = setting(5.0, "largest norm of the gradient; 0: no limit")
-    drop_path: float = setting(0.2, "probability of dropping an edge; grows to this from 0")
-    cutout: int | None = setting(None, "side of the blanked square; none: half of the image's")
-    augment: bool = setting(True, "augmentation of the training examples, cutout included")
-    label_smoothing: float | None = setting(None, "label smoothing; none: the task's own")
-
-    def __post_init__(self) -> None:
-        ranges: dict[str, tuple[bool, str]] = {
-            "epochs": (self.epochs >= 1, "at least 1"),
-            "batch_size": (self.batch_size >= 1, "at least 1"),
-            "learning_rate": (0 < self.learning_rate < math.inf, "above 0"),
-            "momentum": (0 <= self.momentum < 1, "0 to below 1"),
-            "weight_decay": (0 <= self.weight_decay < math.inf, "at least 0"),
-            "grad_clip": (self.grad_clip >= 0, "at least 0"),
-            "drop_path": (0 <= self.drop_path < 1, "0 to below 1"),
-            "cutout": (self.cutout is None or self.cutout >= 0, "at least 0, or none"),
-            "label_smoothing": (0 <= (self.label_smoothing or 0) < 1, "0 to below 1, or none"),
-        }
-        for name, (valid, expected) in ranges.items():
-            if not valid:
-                raise NasError(f"train.{name}={getattr(self, name)!r}: expected {expected}")
-
-
-def train_defaults(scale: str) -> dict[str, Any]:
-    """Return the settings that differ from the papers' at a task's scale ("small" or "paper")."""
-    if scale == "paper":
-        return {}
-    if scale == "small":
-        return {"epochs": 40, "drop_path": 0.0, "cutout": 0}
-    raise unknown("scale", scale, ["small", "paper"])
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """What a training came to.
-
-    Args:
-        metrics: "accuracy" and "loss" on the evaluation split, in evaluation mode; and
-            "train_accuracy" and "train_loss", the means over the last epoch's steps.
-        history: One entry an epoch: "epoch" (from 1), "learning_rate", "train_loss",
-            "train_accuracy", "seconds", and the evaluation of each epoch where it was asked for.
-        seconds: Spent in epochs, those before an interruption included.
-    """
-
-    metrics: dict[str, float]
-    history: list[dict[str, float]]
-    seconds: float
-
-
-def fit(
-    network: nn.Module,
-    task: Task,
-    settings: TrainSettings,
+def train(
+    source: str | Path | Run | Found,
     *,
-    split: str = "train+valid",
-    evaluate_on: str = "test",
-    each_epoch: bool = False,
+    space: str | None = None,
+    data: str | Task | None = None,
+    scale: str | None = None,
     seed: int = 0,
+    device: str = "auto",
+    out: str | Path | None = None,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    download: bool = False,
     progress: Progress | None = None,
-    checkpoint: Path | None = None,
-    log: Log | None = None,
-) -> TrainResult:
-    """Train a network in place, on the task's device, and evaluate it.
+) -> dict[str, Any]:
+    """Train an architecture on all training examples and test it on the test examples.
 
     Args:
-        network: A plain network; drop path is set where it has `set_drop_path`.
-        task: Data and loss.
-        settings: The recipe.
-        split: The examples to train on.
-        evaluate_on: Other examples, to judge the trained network on.
-        each_epoch: Whether to evaluate after every epoch too; not on the test examples.
-        seed: Decides order, augmentation and dropout; not the weights, which the network brings.
-        progress: Where to report; None is nowhere.
-        checkpoint: A file written after every epoch. Where it is there already, training goes on
-            from it, or returns at once if it had ended.
-        log: Called with one record an epoch.
+        source: A run, its folder, or anything else that `nas.found.find` knows.
+        space: The name of the space, for a text; None tries all.
+        data: What to train on; None is the run's data (a task given as an object must be given
+            again), or digits.
+        scale: "small" or "paper": which default widths and epochs; None is what suits the data.
+        seed: Of weights, order and augmentation.
+        device: "auto", "cpu", "cuda" ...
+        out: The folder; None is `RUN/train` or `runs/train-NAME`.
+        settings: Group ("train", "network" or "data") -> setting -> value.
+        download: Whether missing data may be fetched.
+        progress: Where to report; None is standard error.
+
+    Returns:
+        "accuracy" and "loss" on the test examples, "parameters", "flops" (multiply-adds), "folder".
 
     Raises:
-        Diverged: When the loss is no longer finite.
-        OutOfMemory: When a batch does not fit.
-        NasError: For splits that overlap, or a checkpoint that is damaged or of another training.
+        NasError: For everything that the caller can mend; a folder with another training in it.
     """
-    _check_splits(task, split, evaluate_on, each_epoch)
-    network.to(task.device)
-    training = _Training(network, task, settings, split, evaluate_on, each_epoch, seed, checkpoint)
-    metrics = training.restore()
-    if metrics is None:
-        training.run(progress or Silent(), log)
-        metrics = training.finish()
-    network.eval()
-    seconds = sum(record["seconds"] for record in training.history)
-    return TrainResult(metrics, training.history, seconds)
+    groups = {group: dict(values) for group, values in (settings or {}).items()}
+    for group in groups:
+        if group not in _GROUPS:
+            raise unknown("group of settings", group, _GROUPS)
+    if scale is not None and scale not in SCALES:
+        raise unknown("scale", scale, SCALES)
+    found = _found(source, space)
+    task = _task(found, data, seed, device, download, groups.get("data", {}))
+    scale = scale or task.scale
+    recipe = fill(TrainSettings, train_defaults(scale) | groups.get("train", {}), "train")
+    network = _network_settings(found, data, scale) | groups.get("network", {})
+    folder = _folder(found, out)
+    plan = {
+        "architecture": found.space.format(found.architecture),
+        "data": task.describe(),
+        "seed": seed,
+        "network": network,
+        "train": dataclasses.asdict(recipe),
+    }
+    return _train(found, task, recipe, plan, folder, progress or Console())
 
 
-def _check_splits(task: Task, split: str, evaluate_on: str, each_epoch: bool) -> None:
-    if each_epoch and evaluate_on == "test":
-        raise NasError(
-            "evaluating on 'test' after each epoch would let the test examples choose; use 'valid'"
-        )
-    for name in (split, evaluate_on):
-        task.size(name)  # refuses an unknown split
-    (start, stop), (other_start, other_stop) = task.bounds[split], task.bounds[evaluate_on]
-    if start < other_stop and other_start < stop:
-        raise NasError(
-            f"training on '{split}' and evaluating on '{evaluate_on}' share examples; "
-            "train on 'train' to evaluate on 'valid'"
-        )
+def _found(source: str | Path | Run | Found, space: str | None) -> Found:
+    if isinstance(source, Found):
+        return source
+    return source.best if isinstance(source, Run) else find(source, space)
 
 
-@dataclass
-class _Training:
-    """A network on its way through the epochs; the arguments are those of `fit`."""
+def _task(
+    found: Found, data: str | Task | None, seed: int, device: str, download: bool,
+    settings: Mapping[str, Any],
+) -> Task:  # fmt: skip
+    """Load the data; a run's own are split as the run split them."""
+    if data is None and found.run is not None:
+        config = found.run.config
+        seed, settings = config["seed"], {**found.run.settings("data"), **settings}
+        data = str(config["data"])
+    return load_data(data or "digits", seed, device, download, settings)
 
-    network: nn.Module
-    task: Task
-    settings: TrainSettings
-    split: str
-    evaluate_on: str
-    each_epoch: bool
-    seed: int
-    checkpoint: Path | None
-    history: list[dict[str, float]] = field(default_factory=list)
-    shown: dict[str, float] = field(default_factory=dict)  # beside the bar, until the next reading
 
-    def __post_init__(self) -> None:
-        self.optimizer = torch.optim.SGD(
-            self.network.parameters(),
-            lr=self.settings.learning_rate,
-            momentum=self.settings.momentum,
-            weight_decay=self.settings.weight_decay,
-        )
-        smoothing = self.settings.label_smoothing
-        if smoothing is None:
-            smoothing = self.task.label_smoothing
-        self.smoothed = replace(self.task, label_smoothing=smoothing)
-        size, batch = self.task.size(self.split), self.settings.batch_size
-        # A last batch of one example would leave batch norm without a variance.
-        self.drop_last = size % batch == 1 < batch < size
-        self.steps = size // batch if self.drop_last else -(-size // batch)
+def _network_settings(found: Found, data: str | Task | None, scale: str) -> dict[str, Any]:
+    if found.run is not None and data is None:
+        return found.run.settings("network")
+    return found.space.network_defaults(scale)
 
-    def run(self, progress: Progress, log: Log | None) -> None:
-        """Run the epochs that are left."""
-        epochs, done = self.settings.epochs, len(self.history)
-        with progress.bar("training", epochs * self.steps, done * self.steps) as bar:
-            for epoch in range(done, epochs):
-                record = self._epoch(epoch, bar)
-                self.history.append(record)
-                self._save(None)
-                if log:
-                    log({"event": "epoch", "phase": "train", "epochs": epochs, **record})
 
-    def _epoch(self, epoch: int, bar: Bar) -> dict[str, float]:
-        """Run one epoch, counted from 0; return its record."""
-        start = time.perf_counter()
-        seed_everything(seed_of(self.seed, "train", epoch))
-        rate = self._schedule(epoch / self.settings.epochs)
-        meter = Meter(self.task, f"in epoch {epoch + 1}")
-        self.network.train()
-        with memory_errors(self.settings.batch_size):
-            for x, y in self._batches(epoch):
-                meter.add(*self._step(x, y), y)
-                self.shown = meter.means or self.shown
-                bar.advance(**self.shown)
-            self.shown = meter.read()
-        found = _prefixed("train", self.shown)
-        if self.each_epoch:
-            found |= _prefixed(self.evaluate_on, self._evaluate())
-        seconds = time.perf_counter() - start
-        return {"epoch": epoch + 1, "learning_rate": rate, **found, "seconds": seconds}
+def _folder(found: Found, out: str | Path | None) -> Path:
+    if out is not None:
+        return Path(out)
+    return found.run.folder / "train" if found.run else Path("runs") / f"train-{found.name}"
 
-    def _schedule(self, fraction: float) -> float:
-        """Set learning rate and drop path for a fraction of the epochs; return the former."""
-        rate = self.settings.learning_rate * (1 + math.cos(math.pi * fraction)) / 2
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        set_drop_path = getattr(self.network, "set_drop_path", None)
-        if set_drop_path:
-            set_drop_path(self.settings.drop_path * fraction)
-        return rate
 
-    def _batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        settings, shape = self.settings, self.task.input_shape
-        cutout = settings.cutout
-        if cutout is None and len(shape) == 3:
-            cutout = min(shape[1:]) // 2
-        return self.task.batches(
-            self.split,
-            settings.batch_size,
-            seed=seed_of(self.seed, "batches", epoch),
-            augment=settings.augment,
-            drop_last=self.drop_last,
-            cutout=cutout,
-        )
+def _train(
+    found: Found,
+    task: Task,
+    recipe: TrainSettings,
+    plan: dict[str, Any],
+    folder: Path,
+    progress: Progress,
+) -> dict[str, Any]:
+    _open_folder(folder, plan)
+    seed_everything(seed_of(plan["seed"], "network"))
+    network = found.space.build(found.architecture, task.info, **plan["network"])
+    size = measure(network, task.input_shape)
+    progress.note(f"training {found.name} ({size['parameters']:,.0f} parameters) into {folder}")
+    checkpoint = folder / "checkpoint.pt"
+    result = fit(network, task, recipe, seed=plan["seed"], progress=progress, checkpoint=checkpoint)
+    _save_network(network, folder)
+    summary = {**result.metrics, **{name: int(value) for name, value in size.items()}}
+    write_json(folder / "result.json", plan | summary | {"history": result.history})
+    return summary | {"folder": str(folder)}
 
-    def _step(self, x: Tensor, y: Tensor) -> tuple[Tensor, Output]:
-        """Make one step on a batch; return its loss and the network's output."""
-        self.optimizer.zero_grad()
-        output: Output = self.network(x)
-        loss = self.smoothed.loss(output, y)
-        loss.backward()  # type: ignore[no-untyped-call]
-        if self.settings.grad_clip:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.grad_clip)
-        self.optimizer.step()
-        return loss, output
 
-    def _evaluate(self) -> dict[str, float]:
-        return evaluate(self.network, self.task, self.evaluate_on, self.settings.batch_size)
-
-    def finish(self) -> dict[str, float]:
-        """Evaluate the trained network; return and save the metrics."""
-        last = {name: self.history[-1][name] for name in ("train_accuracy", "train_loss")}
-        metrics = {**self._evaluate(), **last}
-        self._save(metrics)
-        return metrics
-
-    # -- checkpoint ---------------------------------------------------------------------------
-
-    def _save(self, metrics: dict[str, float] | None) -> None:
-        if self.checkpoint is None:
-            return
-        state = {
-            "identity": self._identity(),
-            "network": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "history": self.history,
-            "metrics": metrics,
-        }
-        save_checkpoint(self.checkpoint, state)
-
-    def _identity(self) -> dict[str, Any]:
-        """Return what must be the same for a checkpoint to be of this training."""
-        weights = self.network.state_dict().items()
-        return {
-            **{f"train.{name}": value for name, value in asdict(self.settings).items()},
-            "seed": self.seed,
-            "split": self.split,
-            "evaluate_on": self.evaluate_on,
-            "each_epoch": self.each_epoch,
-            "label_smoothing": self.smoothed.label_smoothing,
-            "auxiliary_weight": self.task.auxiliary_weight,
-            "augmentation": repr(self.task.augmentation),
-            "data": self.task.describe(),
-            "network": {name: list(weight.shape) for name, weight in weights},
-        }
-
-    def restore(self) -> dict[str, float] | None:
-        """Go on from the checkpoint, if there is one; return the metrics that it ended with."""
-        state = load_checkpoint(self.checkpoint) if self.checkpoint else None
-        if state is None:
-            return None
-        known = state.get("identity") or {}
-        for name, value in self._identity().items():
-            if known.get(name) != value:
+def _open_folder(folder: Path, plan: dict[str, Any]) -> None:
+    """Make the folder, or check that what it holds is this very training."""
+    file = folder / "train.json"
+    if file.exists():
+        try:
+            there = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise NasError(f"{file} is damaged: {error}") from error
+        for key, value in json.loads(json.dumps(plan)).items():
+            if there.get(key) != value:
                 raise NasError(
-                    f"checkpoint {self.checkpoint} is of another training "
-                    f"({_difference(name, known.get(name), value)}); delete it to start over"
+                    f"{folder} holds a training with another {key}; choose another --out"
                 )
-        self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.history = state["history"]
-        metrics: dict[str, float] | None = state["metrics"]
-        return metrics
+        return
+    if folder.exists() and any(folder.iterdir()):
+        raise NasError(f"{folder} is in use: it is not empty and holds no training")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(file, plan)
 
 
-def _prefixed(prefix: str, figures: dict[str, float]) -> dict[str, float]:
-    return {f"{prefix}_{name}": value for name, value in figures.items()}
+def _save_network(network: Any, folder: Path) -> None:
+    from safetensors.torch import save
 
-
-def _difference(name: str, there: Any, here: Any) -> str:
-    if isinstance(here, dict):
-        return f"another {name}"
-    return f"{name}={there!r} there, {here!r} here"
+    state = {name: tensor.contiguous().clone() for name, tensor in network.state_dict().items()}
+    with atomic(folder / "weights.safetensors") as stream:
+        stream.write(save(state))

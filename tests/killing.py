@@ -16,9 +16,21 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+_IMPORTED_LATER = (  # by commands, when they need it: here once, before the forks
+    "matplotlib.backends.backend_agg",
+    "matplotlib.figure",
+    "nas.draw",
+    "nas.report",
+    "nas.search",
+    "nas.strategies.differentiable.strategy",
+    "optuna.storages.journal",
+    "safetensors.torch",
+    "torch._dynamo",
+)
 _TOUCHES = ("open", "os.rename", "os.remove", "os.truncate", "os.symlink", "os.mkdir")
 
 
@@ -88,16 +100,8 @@ class Nas:
 
 def _serve() -> None:
     """Answer requests until standard input ends."""
-    import matplotlib.backends.backend_agg  # imported here, once: commands import them when needed
-    import matplotlib.figure  # noqa: F401
-    import optuna.storages.journal
-    import safetensors.torch
-    import torch._dynamo  # noqa: F401
-
-    import nas.draw
-    import nas.report
-    import nas.search
-    import nas.strategies.differentiable.strategy  # noqa: F401
+    for name in _IMPORTED_LATER:
+        import_module(name)
     from nas import cli
 
     for line in sys.stdin:
@@ -144,7 +148,8 @@ def _arm(folder: str, kill_at: int, moments: int) -> None:
         nonlocal count
         if event not in _TOUCHES:
             return
-        if not any(isinstance(a, str | os.PathLike) and str(a).startswith(folder) for a in arguments):
+        paths = [str(a) for a in arguments if isinstance(a, (str, os.PathLike))]
+        if not any(path.startswith(folder) for path in paths):
             return
         count += 1
         os.write(moments, b".")

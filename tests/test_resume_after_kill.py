@@ -120,7 +120,10 @@ def everything(folder: Path) -> dict[str, Any]:
     ],
 )
 def search(
-    request: pytest.FixtureRequest, nas: Nas, tmp_path_factory: pytest.TempPathFactory, tiny_npz: Path
+    request: pytest.FixtureRequest,
+    nas: Nas,
+    tmp_path_factory: pytest.TempPathFactory,
+    tiny_npz: Path,
 ) -> Search:
     options = [*SPACE, "--data", f"npz:{tiny_npz}", *SEARCHES[request.param]]
     return Search(nas, options, tmp_path_factory.mktemp(request.param))

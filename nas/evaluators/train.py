@@ -9,8 +9,8 @@ from torch import nn
 from nas import registry
 from nas.checkpoint import seed_of
 from nas.evaluators.evaluator import Context, Evaluator
+from nas.fit import TrainSettings, fit
 from nas.space import Architecture
-from nas.train import TrainSettings, fit
 
 __all__ = ["TrainEvaluator"]
 

@@ -74,7 +74,7 @@ class Constructors:
 
         Args:
             module: The module.
-            path: Its place in the network, for error messages.
+            path: Its place in the network; empty for the network itself.
 
         Raises:
             NasError: If no call makes such a module, as where one was changed afterwards.
@@ -82,8 +82,8 @@ class Constructors:
         kind = type(module)
         if torch_base(kind) is not kind:
             raise NasError(
-                f"export to python: '{path}' is a {kind.__name__} of {kind.__module__}, which is "
-                "not made by a constructor of torch.nn"
+                f"export to python: '{path or kind.__name__}' is a {kind.__name__} of "
+                f"{kind.__module__}, which is not made by a constructor of torch.nn"
             )
         head = f"{self.values.reference(nn, 'nn', path)}.{kind.__name__}"
         return Group(head, "()", self.arguments(module, path))
@@ -95,7 +95,8 @@ class Constructors:
             return ()
         if base in _CONTAINERS:
             return tuple(self._contents(module, base, path))
-        given = _given(module, base, path)
+        where = path or type(module).__name__
+        given = _given(module, base, where)
         short = {name: _shortened(value) for name, value in given.items()}
         chosen = short if _difference(base, short, module) is None else given
         difference = _difference(base, chosen, module)
@@ -103,10 +104,10 @@ class Constructors:
             chosen = _fewest(base, chosen, module)
         else:
             raise NasError(
-                f"export to python: no call of nn.{base.__name__} makes '{path}' as it is: "
+                f"export to python: no call of nn.{base.__name__} makes '{where}' as it is: "
                 f"{difference}"
             )
-        return tuple(self._written(base, chosen, path))
+        return tuple(self._written(base, chosen, where))
 
     def made_by_base(self, module: nn.Module) -> frozenset[str]:
         """Return the attributes that `super().__init__(*arguments)` sets already."""
@@ -274,7 +275,7 @@ def _on_meta(base: type, given: dict[str, Any]) -> nn.Module:
 
 
 class _NoInitialisation(TorchFunctionMode):
-    """Skips the functions of torch.nn.init; without memory, some would load PyTorch's compiler."""
+    """Draws no random numbers: for tensors without memory some would load PyTorch's compiler."""
 
     def __torch_function__(
         self,
@@ -284,7 +285,8 @@ class _NoInitialisation(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         given = kwargs or {}
-        if getattr(func, "__module__", None) == nn.init.__name__:
+        by_name = getattr(func, "__name__", "") in ("normal_", "uniform_")
+        if by_name or getattr(func, "__module__", None) == nn.init.__name__:
             return args[0] if args else given["tensor"]
         return func(*args, **given)
 

@@ -62,7 +62,12 @@ CASES: list[tuple[Any, str]] = [
     (nn.MultiheadAttention(4, 2, bias=False, add_bias_kv=True), None),
     (nn.TransformerEncoderLayer(4, 2, 8, activation="gelu"), None),
     (nn.TransformerDecoderLayer(4, 2, 8, norm_first=True), None),
-    (nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 8), 2, nn.LayerNorm(4)), None),
+    (
+        nn.TransformerEncoder(
+            nn.TransformerEncoderLayer(4, 2, 8), 2, nn.LayerNorm(4), enable_nested_tensor=False
+        ),
+        None,
+    ),
     (nn.Sequential(), ""),
     (nn.Sequential(nn.ReLU(), nn.Sequential(nn.Tanh())), "nn.ReLU(), nn.Sequential(nn.Tanh())"),
     (nn.ModuleList([nn.ReLU(), nn.Tanh()]), "[nn.ReLU(), nn.Tanh()]"),

@@ -13,15 +13,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nas import train
+from nas import fit as training
 from nas.checkpoint import load_checkpoint, save_checkpoint, seed_everything
 from nas.errors import NasError
 from nas.evaluate import Diverged, OutOfMemory
+from nas.fit import TrainResult, TrainSettings, evaluate, fit, train_defaults
 from nas.search_spaces.cells.genotypes import DARTS_GENOTYPES
 from nas.search_spaces.cells.network import CellNetwork
 from nas.settings import fill
 from nas.task import Task
-from nas.train import TrainResult, TrainSettings, evaluate, fit, train_defaults
 
 QUICK: dict[str, Any] = {"epochs": 3, "batch_size": 8, "learning_rate": 0.1, "drop_path": 0.3}
 
@@ -382,7 +382,7 @@ def test_a_finished_training_returns_at_once(tmp_path: Path, monkeypatch: Any) -
     path = tmp_path / "state.pt"
     first, again = Net(), Net(seed=7)
     done = fit(first, make_task(), settings(), checkpoint=path)
-    monkeypatch.setattr(train, "evaluate", None)
+    monkeypatch.setattr(training, "evaluate", None)
     result = fit(again, make_task(), settings(), checkpoint=path, log=pytest.fail)
     assert outcome(again, result) == outcome(first, done)
     assert result.seconds == done.seconds
