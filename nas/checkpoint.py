@@ -16,8 +16,8 @@ from nas.errors import NasError
 
 __all__ = [
     "atomic",
+    "leftovers",
     "load_checkpoint",
-    "remove_leftovers",
     "restoring",
     "save_checkpoint",
     "seed_everything",
@@ -43,11 +43,9 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove what `atomic` had not finished in a folder when its process was killed."""
-    for path in folder.glob(".*.*"):
-        if re.fullmatch(r"\..+\.[a-z0-9_]{8}", path.name):
-            path.unlink(missing_ok=True)
+def leftovers(folder: Path) -> list[Path]:
+    """Return what `atomic` had not finished in a folder when its process was killed."""
+    return [p for p in folder.glob(".*.*") if re.fullmatch(r"\..+\.[a-z0-9_]{8}", p.name)]
 
 
 def write_json(path: Path, data: Any) -> None:

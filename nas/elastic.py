@@ -32,6 +32,18 @@ def _require_sizes(what: str, sizes: Sequence[int], largest: int) -> None:
         raise NasError(f"Elastic {what}={tuple(sizes)}: distinct sizes from 1 to {largest} needed")
 
 
+def _layers(module: nn.Module) -> list[nn.Module]:
+    """Return the modules of a `Sequential`; one that stands in it twice is there twice."""
+    assert isinstance(module, nn.Sequential)
+    return list(module)
+
+
+def _require_zero_padding(what: str, module: nn.Module) -> None:
+    mode = getattr(module, "padding_mode", "zeros")
+    if mode != "zeros":
+        raise NasError(f"Elastic {what}: padding_mode '{mode}'; only 'zeros' can be cut")
+
+
 class ElasticDepth:
     """The first modules of a `Sequential`."""
 
@@ -39,14 +51,19 @@ class ElasticDepth:
         if not isinstance(module, nn.Sequential):
             raise NasError(f"Elastic depth needs a Sequential, not {type(module).__name__}")
         _require_sizes("depth", sizes, len(module))
+        idle = len(module) - max(sizes)
+        if idle:
+            raise NasError(
+                f"Elastic depth={tuple(sizes)}: the last {idle} of {len(module)} modules never run"
+            )
 
     def run(self, module: nn.Module, size: int, x: Tensor) -> Tensor:
-        for child in list(module.children())[:size]:
+        for child in _layers(module)[:size]:
             x = child(x)
         return x
 
     def extract(self, module: nn.Module, size: int) -> nn.Module:
-        return nn.Sequential(*list(module.children())[:size])
+        return nn.Sequential(*_layers(module)[:size])
 
 
 class ElasticKernel:
@@ -58,6 +75,7 @@ class ElasticKernel:
     def require(self, module: nn.Module, sizes: Sequence[int]) -> None:
         if not isinstance(module, nn.Conv2d) or module.kernel_size[0] != module.kernel_size[1]:
             raise NasError("Elastic kernel_size needs one Conv2d with a square kernel")
+        _require_zero_padding("kernel_size", module)
         largest = module.kernel_size[0]
         _require_sizes("kernel_size", sizes, largest)
         if any(size % 2 == 0 for size in (*sizes, largest)):
@@ -102,9 +120,9 @@ class ElasticWidth:
 
     def require(self, module: nn.Module, sizes: Sequence[int]) -> None:
         ends = (nn.Linear, nn.Conv2d)
-        layers = list(module.children())
-        if not isinstance(module, nn.Sequential) or len(layers) < 2:
+        if not isinstance(module, nn.Sequential) or len(module) < 2:
             raise NasError("Elastic width needs a Sequential of at least two layers")
+        layers = _layers(module)
         for layer in (layers[0], layers[-1]):
             if not isinstance(layer, ends) or getattr(layer, "groups", 1) != 1:
                 raise NasError(
@@ -113,6 +131,8 @@ class ElasticWidth:
                 )
         for layer in layers[1:-1]:
             self._require_per_feature(layer)
+        for layer in layers:
+            _require_zero_padding("width", layer)
         first = layers[0].weight
         assert isinstance(first, Tensor)
         _require_sizes("width", sizes, first.shape[0])
@@ -130,16 +150,16 @@ class ElasticWidth:
             )
 
     def run(self, module: nn.Module, size: int, x: Tensor) -> Tensor:
-        layers = list(module.children())
+        layers = _layers(module)
         x = _run_layer(layers[0], x, rows=size)
         for layer in layers[1:-1]:
             x = _run_layer(layer, x, rows=size)
         return _run_layer(layers[-1], x, columns=size)
 
     def extract(self, module: nn.Module, size: int) -> nn.Module:
-        layers = list(module.children())
-        middle = [_cut_layer(layer, rows=size) for layer in layers[:-1]]
-        return nn.Sequential(*middle, _cut_layer(layers[-1], columns=size))
+        *layers, last = _layers(module)
+        small = {layer: _cut_layer(layer, rows=size) for layer in layers}
+        return nn.Sequential(*(small[layer] for layer in layers), _cut_layer(last, columns=size))
 
 
 def _run_layer(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 from nas.checkpoint import load_checkpoint, save_checkpoint, seed_everything, seed_of
 from nas.errors import NasError, unknown
 from nas.evaluate import Diverged, Meter, OutOfMemory, evaluate, memory_errors
+from nas.measure import evaluating
 from nas.progress import Bar, Progress, Silent
 from nas.settings import setting
 from nas.task import Output, Task
@@ -53,6 +55,7 @@ class TrainSettings:
     cutout: int | None = setting(None, "side of the blanked square; none: half of the image's")
     augment: bool = setting(True, "augmentation of the training examples, cutout included")
     label_smoothing: float | None = setting(None, "label smoothing; none: the task's own")
+    channels_last: bool = setting(False, "channels-last memory where the network allows it")
 
     def __post_init__(self) -> None:
         ranges: dict[str, tuple[bool, str]] = {
@@ -76,7 +79,10 @@ def train_defaults(scale: str) -> dict[str, Any]:
     if scale == "paper":
         return {}
     if scale == "small":
-        return {"epochs": 25, "learning_rate": 0.05, "drop_path": 0.0, "cutout": 0}
+        # Channels-last steps take 1/1.4 to 1/1.8 of the time for cells of depthwise convolutions on
+        # a CPU core, and 1.15 times as long for NAS-Bench-201's few dense ones.
+        schedule = {"epochs": 25, "learning_rate": 0.05}
+        return {**schedule, "drop_path": 0.0, "cutout": 0, "channels_last": True}
     raise unknown("scale", scale, ["small", "paper"])
 
 
@@ -135,8 +141,9 @@ def fit(
     training = _Training(network, task, settings, split, evaluate_on, each_epoch, seed, checkpoint)
     metrics = training.restore()
     if metrics is None:
-        training.run(progress or Silent(), log)
-        metrics = training.finish()
+        with _layout(network, task, settings.channels_last):
+            training.run(progress or Silent(), log)
+            metrics = training.finish()
     network.eval()
     seconds = sum(record["seconds"] for record in training.history)
     return TrainResult(metrics, training.history, seconds)
@@ -155,6 +162,29 @@ def _check_splits(task: Task, split: str, evaluate_on: str, each_epoch: bool) ->
             f"training on '{split}' and evaluating on '{evaluate_on}' share examples; "
             "train on 'train' to evaluate on 'valid'"
         )
+
+
+@contextmanager
+def _layout(network: nn.Module, task: Task, channels_last: bool) -> Iterator[None]:
+    """Keep convolutions' weights in the channels-last format, which activations then follow."""
+    if channels_last:
+        network.to(memory_format=torch.channels_last)
+        if not _runs(network, task):  # such as one that calls `view` after a convolution
+            network.to(memory_format=torch.contiguous_format)
+    try:
+        yield
+    finally:
+        network.to(memory_format=torch.contiguous_format)
+
+
+def _runs(network: nn.Module, task: Task) -> bool:
+    x, _ = next(task.batches("train", 1))
+    try:
+        with evaluating(network), torch.no_grad():
+            network(x)
+    except RuntimeError:
+        return False
+    return True
 
 
 @dataclass

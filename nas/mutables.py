@@ -117,7 +117,10 @@ def _named(candidates: Sequence[nn.Module] | Mapping[str, nn.Module], what: str)
         candidates = {f"{i}_{type(c).__name__}": c for i, c in enumerate(candidates)}
     if not candidates:
         raise NasError(f"{what} needs at least one candidate")
-    return nn.ModuleDict(candidates)
+    try:
+        return nn.ModuleDict(candidates)
+    except (KeyError, TypeError) as error:  # names with dots or of PyTorch's own, not a module
+        raise NasError(f"{what}: {error.args[0]}") from error
 
 
 def executed(selection: Selection) -> tuple[int, ...]:
@@ -254,7 +257,9 @@ class SomeOf(Mutable):
     def chosen(self, selection: int | tuple[int, ...]) -> nn.Module:
         assert isinstance(selection, tuple)
         names = list(self.candidates)
-        return Sum({names[i]: self.candidates[names[i]] for i in selection})
+        total = Sum({names[i]: self.candidates[names[i]] for i in selection})
+        total.training = total.candidates.training = self.training
+        return total
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Run the sum of the selected candidates, or the sum of all with their weights."""
@@ -306,14 +311,17 @@ class Elastic(Mutable):
     def parts(self) -> list[tuple[nn.Module, tuple[int, ...]]]:
         if self.size != "depth":
             return []
+        assert isinstance(self.module, nn.Sequential)
         return [
             (module, tuple(i for i, size in enumerate(self.sizes) if size > position))
-            for position, module in enumerate(self.module.children())
+            for position, module in enumerate(self.module)
         ]
 
     def chosen(self, selection: int | tuple[int, ...]) -> nn.Module:
         assert isinstance(selection, int)
-        return self.kind.extract(self.module, self.sizes[selection])
+        small = self.kind.extract(self.module, self.sizes[selection])
+        small.training = self.module.training
+        return small
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the selected size, or the sum over sizes of weight * block of that size."""
@@ -360,12 +368,30 @@ def collapse(module: nn.Module, path: Mapping[str, int | tuple[int, ...]]) -> nn
     Returns:
         The module (another one if it is a mutable itself), without any mutable in it.
     """
+    return _collapse(module, path, {})
+
+
+def _collapse(
+    module: nn.Module,
+    path: Mapping[str, int | tuple[int, ...]],
+    done: dict[nn.Module, nn.Module],
+) -> nn.Module:
+    """Collapse a module once, however many places of the network hold it."""
+    if module not in done:
+        done[module] = _collapsed(module, path, done)
+    return done[module]
+
+
+def _collapsed(
+    module: nn.Module,
+    path: Mapping[str, int | tuple[int, ...]],
+    done: dict[nn.Module, nn.Module],
+) -> nn.Module:
     if isinstance(module, Mutable):
-        return collapse(module.chosen(path[module.label or ""]), path)
+        return _collapse(module.chosen(path[module.label or ""]), path, done)
     if isinstance(module, Collapsible):
         module = module.collapsed(path)
-    for name, child in list(module.named_children()):
-        plain = collapse(child, path)
-        if plain is not child:
-            module.register_module(name, plain)
+    for name, child in list(module._modules.items()):
+        if child is not None:
+            module._modules[name] = _collapse(child, path, done)
     return module

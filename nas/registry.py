@@ -84,7 +84,11 @@ def _discover(kind: str) -> None:
     for module in pkgutil.iter_modules(package.__path__):
         import_module(f"nas.{kind}.{module.name}")
     for point in entry_points(group=f"nas.{kind}"):
-        _load_plugin(kind, point)
+        try:
+            _load_plugin(kind, point)
+        except NasError:
+            _discovered.discard(kind)  # so that the next look tells it again
+            raise
 
 
 def _load_plugin(kind: str, point: Any) -> None:

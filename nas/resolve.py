@@ -62,6 +62,7 @@ def _from_file(file: Path) -> Any:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
+        del sys.modules[name]
         raise NasError(f"{file} cannot be imported: {type(error).__name__}: {error}") from error
     return module
 
@@ -69,7 +70,7 @@ def _from_file(file: Path) -> Any:
 def _from_package(name: str) -> Any:
     try:
         return importlib.import_module(name)
-    except ImportError as error:
+    except Exception as error:  # also what the module itself raises
         raise NasError(f"module '{name}' cannot be imported: {error}") from error
 
 

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.checkpoint import remove_leftovers, write_json
+from nas.checkpoint import leftovers, write_json
 from nas.errors import NasError
 from nas.objective import Measurement, Objective
 from nas.resolve import resolve_space
@@ -89,7 +89,7 @@ class Run:
             return run
         if folder.exists() and not folder.is_dir():
             raise NasError(f"{folder} is in use: it is no folder")
-        if folder.exists() and any(folder.iterdir()):
+        if folder.exists() and {*folder.iterdir()} - {*leftovers(folder)}:
             raise NasError(f"{folder} is in use: it is not empty and holds no run")
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -345,7 +345,8 @@ def _mend(folder: Path) -> None:
     for lock in folder.glob("study.journal.lock*"):
         lock.unlink(missing_ok=True)
     for place in (folder, folder / "checkpoint"):
-        remove_leftovers(place)
+        for file in leftovers(place):
+            file.unlink(missing_ok=True)
     for file in (folder / "study.journal", folder / "log.jsonl"):
         content = file.read_bytes() if file.exists() else b""
         if content and not content.endswith(b"\n"):

@@ -229,8 +229,7 @@ def _absolute(data: str) -> str:
 def _strategy_settings(factory: Any, scale: str, values: Mapping[str, Any]) -> Any:
     if isinstance(factory, type) and issubclass(factory, Strategy):
         return _filled(factory.Settings, {}, values, "strategy")
-    preset = factory(scale)
-    settings = fill(type(preset), dataclasses.asdict(preset) | dict(values), "strategy")
+    settings = factory(scale).changed(values)
     for kind in ("relaxation", "solver", "selection"):
         registry.get(f"strategies.differentiable.{kind}s", getattr(settings, kind))
     for name in settings.regularisers:
@@ -322,7 +321,8 @@ def _differentiable(
 
     supernet: Supernet = plan.space.supernet(plan.task.info, **plan.supernet)
     supernet.to(plan.task.device)
-    strategy = DifferentiableStrategy(plan.strategy_settings, supernet, plan.task)
+    steps = max(1, plan.task.size("train") // plan.strategy_settings.batch_size)
+    strategy = DifferentiableStrategy(plan.strategy_settings, supernet, plan.task, steps)
     architecture = run_differentiable(run, strategy, plan.task, plan.config["seed"], progress)
     settings = SupernetSettings(batch_size=plan.strategy_settings.batch_size)
     path = supernet.path(architecture)

@@ -45,7 +45,7 @@ def parse_assignments(assignments: list[str], default_group: str = "strategy") -
 def _literal(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -57,7 +57,7 @@ def read_config(path: Path) -> dict[str, Any]:
         raise NasError(f"config file {path}: cannot be read ({error})") from error
     try:
         data = json.loads(text) if path.suffix == ".json" else _toml(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         kind = "JSON" if path.suffix == ".json" else "TOML"
         raise NasError(f"config file {path}: not valid {kind} ({error})") from error
     if not isinstance(data, dict):
@@ -112,7 +112,7 @@ def convert(value: Any, hint: Any, where: str) -> Any:
         )
     if hint is float and type(value) is int:
         return float(value)
-    if hint is Any or (origin or hint) is dict or type(value) is hint:
+    if hint is Any or type(value) is (origin or hint):
         return value
     if hint is str and isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)

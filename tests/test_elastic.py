@@ -144,6 +144,12 @@ def test_one_activation_used_twice() -> None:
     assert torch.allclose(WIDTH.run(block, 2, x), small(x), atol=1e-6)
 
 
+def test_one_layer_used_twice_stays_one() -> None:
+    depthwise = nn.Conv2d(4, 4, 1, groups=4)
+    block = nn.Sequential(nn.Conv2d(1, 4, 1), depthwise, depthwise, nn.Conv2d(4, 1, 1))
+    assert len(list(WIDTH.extract(block, 2).parameters())) == len(list(block.parameters()))
+
+
 def test_weights_are_copied() -> None:
     block = conv_block()
     small = WIDTH.extract(block, 4)

@@ -226,6 +226,38 @@ def test_vectors_are_trained_on_too() -> None:
     assert 0 <= result.metrics["accuracy"] <= 1
 
 
+class Convolution(nn.Module):
+    """Records the memory format of its activations; `view` does not take channels-last ones."""
+
+    def __init__(self, flatten: str) -> None:
+        super().__init__()
+        seed_everything(0)
+        self.convolution, self.head = nn.Conv2d(1, 4, 3), nn.Linear(4 * 36, 3)
+        self.flatten = flatten
+        self.channels_last: set[bool] = set()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.convolution(x)
+        if self.training:
+            self.channels_last.add(x.is_contiguous(memory_format=torch.channels_last))
+        x = x.view(len(x), -1) if self.flatten == "view" else x.flatten(1)
+        out: Tensor = self.head(x)
+        return out
+
+
+@pytest.mark.parametrize(
+    ("flatten", "switch", "used"),
+    [("flatten", True, True), ("view", True, False), ("flatten", False, False)],
+)
+def test_channels_last_where_the_network_allows_it(flatten: str, switch: bool, used: bool) -> None:
+    network, plain = Convolution(flatten), Convolution(flatten)
+    result = fit(network, make_task(), settings(channels_last=switch))
+    assert network.channels_last == {used}
+    assert network.convolution.weight.is_contiguous()
+    expected = fit(plain, make_task(), settings())
+    assert result.metrics["loss"] == pytest.approx(expected.metrics["loss"], rel=1e-3)
+
+
 # -- splits and evaluation ------------------------------------------------------------------------
 
 
@@ -344,7 +376,7 @@ def test_too_little_memory_names_the_batch_size() -> None:
 # -- interruptions --------------------------------------------------------------------------------
 
 
-def interrupted(path: Path, after: int, **arguments: Any) -> None:
+def interrupted(path: Path, after: int, **changes: Any) -> None:
     """Train up to an epoch with a checkpoint, and stop as by Ctrl-C in the one after."""
 
     def stop(event: dict[str, Any]) -> None:
@@ -352,22 +384,26 @@ def interrupted(path: Path, after: int, **arguments: Any) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fit(Net(), make_task(), settings(), checkpoint=path, log=stop, **arguments)
+        fit(Net(), make_task(), settings(**changes), checkpoint=path, log=stop)
 
 
-@pytest.mark.parametrize("after", [1, 2, 3])
-def test_a_resumed_training_is_the_uninterrupted_one(tmp_path: Path, after: int) -> None:
+@pytest.mark.parametrize(
+    ("after", "changes"), [(1, {}), (2, {}), (3, {}), (1, {"channels_last": True})]
+)
+def test_a_resumed_training_is_the_uninterrupted_one(
+    tmp_path: Path, after: int, changes: dict[str, Any]
+) -> None:
     whole, resumed = Net(), Net(seed=7)  # the checkpoint brings the weights
-    expected = outcome(whole, fit(whole, make_task(), settings()))
+    expected = outcome(whole, fit(whole, make_task(), settings(**changes)))
     path = tmp_path / "train" / "state.pt"
-    interrupted(path, after)
+    interrupted(path, after, **changes)
     seed_everything(99)
     events: list[dict[str, Any]] = []
     recorder = Recorder()
     result = fit(
         resumed,
         make_task(),
-        settings(),
+        settings(**changes),
         checkpoint=path,
         log=events.append,
         progress=recorder,

@@ -101,7 +101,7 @@ def test_a_one_hot_weight_gets_a_gradient() -> None:
 
 
 def test_zero_does_not_run_beside_others() -> None:
-    choice = OneOf({"none": Zero(), "double": Times(2)}, label="c")
+    choice = OneOf({"none": Zero(), "twice": Times(2)}, label="c")
     x = torch.ones(1, 1, 2, 2)
     ran: list[int] = []
     choice.candidates["none"].register_forward_hook(lambda *_: ran.append(1))
@@ -139,7 +139,7 @@ def test_no_candidates(candidates: Any) -> None:
 
 @pytest.mark.parametrize(
     "candidates",
-    [{"conv.3": nn.ReLU()}, {"": nn.ReLU()}, {"keys": nn.ReLU()}, {3: nn.ReLU()}, [3], {"a": 3}],
+    [{"conv.3": nn.ReLU()}, {"": nn.ReLU()}, {"half": nn.ReLU()}, {3: nn.ReLU()}, [3], {"a": 3}],
 )
 def test_impossible_candidates(candidates: Any) -> None:
     with pytest.raises(NasError, match="OneOf: "):

@@ -20,4 +20,4 @@ def gdas(scale: str) -> DifferentiableSettings:
         temperature_start=10.0,
         temperature_end=0.1,
         epochs=250,
-    ).at(scale, epochs=40)
+    ).at(scale, epochs=50)

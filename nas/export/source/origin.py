@@ -9,7 +9,7 @@ import textwrap
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from types import FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 from nas.errors import NasError
 
@@ -38,6 +38,10 @@ def source_of(thing: type | FunctionType) -> tuple[str, int]:
     try:
         lines, start = inspect.getsourcelines(thing)
     except (OSError, TypeError) as error:
+        fields = getattr(thing, "_fields", None)
+        if isinstance(thing, type) and issubclass(thing, tuple) and fields:  # namedtuple(...)
+            types = "".join(f"    {field}: object\n" for field in fields)
+            return f"class {thing.__name__}(NamedTuple):\n{types}", 1
         raise NasError(
             f"export to python: there is no source of '{thing.__module__}.{thing.__qualname__}'; "
             "define it in a file"
@@ -49,6 +53,8 @@ def environment(thing: type | FunctionType) -> Mapping[str, object]:
     """Return the values of the names that are global to a definition or to what encloses it."""
     functions = [thing] if isinstance(thing, FunctionType) else list(_functions(vars(thing)))
     cells: dict[str, object] = {thing.__name__: thing}
+    if getattr(thing, "_fields", None):
+        cells["NamedTuple"] = NamedTuple  # see `source_of`
     for base in getattr(thing, "__bases__", ()):
         if base.__module__ != "builtins":
             cells.setdefault(base.__name__, base)
@@ -85,7 +91,7 @@ def import_of(value: Any, wanted: str, where: str) -> tuple[str, str]:
     parts = module.split(".")
     inside = [".".join(parts[: end + 1]) for end in range(len(parts))]
     public = [name for name in inside if "._" not in f".{name}"]
-    for place in (*public, "torch", "torch.nn.functional", *inside):
+    for place in (*public, "torch", "torch.nn.functional", "types", *inside):
         for name in (getattr(value, "__name__", wanted), wanted):
             if getattr(sys.modules.get(place), name, None) is value:
                 return place, name

@@ -31,7 +31,7 @@ from nas.export.source.values import quoted
 __all__ = ["regenerate"]
 
 _INTERNALS = frozenset(vars(nn.Module()))
-_NOT_KEPT = ("__init__", "extra_repr")
+_NOT_KEPT = ("__init__", "extra_repr", "_load_from_state_dict", "_save_to_state_dict")
 
 
 def regenerate(network: nn.Module) -> Program:

@@ -53,10 +53,15 @@ class DifferentiableStrategy:
         settings: The composition and its numbers.
         supernet: Whose weights and gates are trained.
         problem: Loss and metric.
+        steps_per_epoch: How many steps an epoch will have; only `gate_travel` needs it.
     """
 
     def __init__(
-        self, settings: DifferentiableSettings, supernet: Supernet, problem: Problem
+        self,
+        settings: DifferentiableSettings,
+        supernet: Supernet,
+        problem: Problem,
+        steps_per_epoch: int = 1,
     ) -> None:
         self.settings = settings
         self.supernet = supernet
@@ -82,10 +87,18 @@ class DifferentiableStrategy:
         )
         self.gate_optimizer = torch.optim.Adam(
             self.logits.values(),
-            settings.gate_lr,
+            self._gate_lr(steps_per_epoch),
             betas=_GATE_BETAS,
             weight_decay=settings.gate_weight_decay,
         )
+
+    def _gate_lr(self, steps_per_epoch: int) -> float:
+        """Return the learning rate of the gates, from how far they shall be able to go."""
+        s = self.settings
+        if s.gate_travel is None:
+            return s.gate_lr
+        epochs = sum(epoch >= s.warm_up * s.epochs for epoch in range(s.epochs))
+        return s.gate_travel / max(1, epochs * steps_per_epoch)
 
     # -- one step -----------------------------------------------------------------------------
 

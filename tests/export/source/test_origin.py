@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import collections.abc
 import math
 import sys
@@ -47,6 +48,14 @@ def test_no_source() -> None:
     assert dict(environment(scope["Hidden"])) == {"Hidden": scope["Hidden"]}
 
 
+Made = collections.namedtuple("Made", "first second")
+
+
+def test_named_tuples_without_source() -> None:
+    assert source_of(Made)[0] == "class Made(NamedTuple):\n    first: object\n    second: object\n"
+    assert environment(Made)["NamedTuple"] is typing.NamedTuple
+
+
 def test_environment() -> None:
     inner = torch.zeros(1)
 
@@ -74,6 +83,7 @@ def test_environment() -> None:
         (typing.Callable, "Callable", ("typing", "Callable")),
         (typing.Any, "Any", ("typing", "Any")),
         (typing.Optional, "Optional", ("typing", "Optional")),
+        (ModuleType, "ModuleType", ("types", "ModuleType")),
         (typing.NamedTuple, "NamedTuple", ("typing", "NamedTuple")),
     ],
 )
@@ -87,4 +97,3 @@ def test_what_cannot_be_imported() -> None:
 
     with pytest.raises(NasError, match=r"here refers to 'f', which '.*test_origin' does not give"):
         import_of(local, "f", "here")
-    assert isinstance(math, ModuleType)

@@ -33,5 +33,5 @@ class GumbelHard(Relaxation):
         soft = (noisy / temperature).softmax(-1)
         index = soft.argmax(-1)
         hard = F.one_hot(index, len(soft)).to(soft)
-        weights: Tensor = hard * (1.0 + soft[index] - soft[index].detach())
+        weights: Tensor = hard * (1.0 + (soft[index] - soft[index].detach()))
         return weights
