@@ -12,6 +12,7 @@ from nas.errors import NasError, nearest
 from nas.resolve import resolve_space
 from nas.run import Run
 from nas.space import Architecture, SearchSpace
+from nas.weights import load_weights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -103,20 +104,6 @@ class Found:
             raise NasError(f"{file} is damaged: {error!r}") from error
         network = self.space.build(self.architecture, self.run.info, **settings)
         return load_weights(network, file.parent / "weights.safetensors")
-
-
-def load_weights(network: nn.Module, file: Path) -> nn.Module:
-    """Load a safetensors file into a network; return it in evaluation mode."""
-    from safetensors.torch import load_file
-
-    try:
-        network.load_state_dict(load_file(file))
-    except FileNotFoundError:
-        raise NasError(f"{file} is missing") from None
-    except Exception as error:
-        reason = str(error).splitlines()[0][:120]
-        raise NasError(f"{file} is damaged or of another network ({reason})") from error
-    return network.eval()
 
 
 def find(source: str | Path, space: str | None = None) -> Found:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nas import registry
-from nas.checkpoint import atomic, seed_everything, seed_of
+from nas.checkpoint import seed_everything, seed_of
 from nas.errors import NasError, unknown
 from nas.evaluators.evaluator import Context, Evaluator
 from nas.loops.black_box import run_black_box
@@ -26,6 +26,7 @@ from nas.space import Architecture, SearchSpace
 from nas.strategies.strategy import Strategy
 from nas.supernet import Supernet
 from nas.task import Task
+from nas.weights import save_weights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -279,7 +280,7 @@ def _execute(plan: _Plan, run: Run, progress: Progress) -> None:
     finish = _black_box if plan.is_black_box else _differentiable
     architecture, metrics, network = finish(plan, run, progress)
     if network is not None:
-        _save_weights(run, network)
+        save_weights(network, run.folder / "best.safetensors")
     shared = not plan.is_black_box or plan.evaluator.shares_weights
     run.save_best(architecture, metrics, _weights_kind(network, shared))
     reason = collapse(plan.space, architecture)
@@ -339,14 +340,6 @@ def _weights_kind(network: nn.Module | None, shared: bool) -> str:
     if network is None:
         return ""
     return "supernet" if shared else "network"
-
-
-def _save_weights(run: Run, network: nn.Module) -> None:
-    from safetensors.torch import save
-
-    state = {name: tensor.contiguous().clone() for name, tensor in network.state_dict().items()}
-    with atomic(run.folder / "best.safetensors") as stream:
-        stream.write(save(state))
 
 
 def _report(run: Run, architecture: Architecture) -> None:

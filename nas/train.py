@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.checkpoint import atomic, seed_everything, seed_of, write_json
+from nas.checkpoint import seed_everything, seed_of, write_json
 from nas.errors import NasError, unknown
 from nas.fit import TrainSettings, fit, train_defaults
 from nas.found import Found, find
@@ -17,6 +17,7 @@ from nas.progress import Console, Progress
 from nas.run import Run
 from nas.search import SCALES, load_data
 from nas.settings import fill
+from nas.weights import save_weights
 
 if TYPE_CHECKING:
     from nas.task import Task
@@ -127,7 +128,7 @@ def _train(
     progress.note(f"training {found.name} ({size['parameters']:,.0f} parameters) into {folder}")
     checkpoint = folder / "checkpoint.pt"
     result = fit(network, task, recipe, seed=plan["seed"], progress=progress, checkpoint=checkpoint)
-    _save_network(network, folder)
+    save_weights(network, folder / "weights.safetensors")
     summary = {**result.metrics, **{name: int(value) for name, value in size.items()}}
     write_json(folder / "result.json", plan | summary | {"history": result.history})
     return summary | {"folder": str(folder)}
@@ -151,11 +152,3 @@ def _open_folder(folder: Path, plan: dict[str, Any]) -> None:
         raise NasError(f"{folder} is in use: it is not empty and holds no training")
     folder.mkdir(parents=True, exist_ok=True)
     write_json(file, plan)
-
-
-def _save_network(network: Any, folder: Path) -> None:
-    from safetensors.torch import save
-
-    state = {name: tensor.contiguous().clone() for name, tensor in network.state_dict().items()}
-    with atomic(folder / "weights.safetensors") as stream:
-        stream.write(save(state))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.errors import NasError, unknown
-from nas.export.found import Found
+from nas.export.request import Request
 from nas.export.staging import staged
 
 if TYPE_CHECKING:
@@ -84,8 +84,8 @@ def export(
     path = Path(path)
     if to == "python" and path.suffix != ".py":
         raise NasError(f"export to python: the file must end in .py; got '{path.name}'")
-    found = Found(network, tuple(input_shape), space, architecture)
+    request = Request(network, tuple(input_shape), space, architecture)
     writer = import_module(f"nas.export.{_WRITERS[to]}")
     with staged(path) as draft:
-        writer.write(found, draft)
+        writer.write(request, draft)
     return path

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nas.export.found import Found
+from nas.export.request import Request
 
 __all__ = ["write"]
 
 
-def write(found: Found, path: Path) -> None:
+def write(request: Request, path: Path) -> None:
     """Write the notation, on one line; the space's `parse` reads it."""
-    space, architecture = found.decided("genotype")
+    space, architecture = request.decided("genotype")
     path.write_text(space.format(architecture) + "\n", encoding="utf-8")

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from nas.export.found import Found
+from nas.export.request import Request
 
 __all__ = ["write"]
 
 
-def write(found: Found, path: Path) -> None:
+def write(request: Request, path: Path) -> None:
     """Write space, row of choices, option of every active decision, and the native notation.
 
     `Architecture.from_json` reads the file.
     """
-    space, architecture = found.decided("json")
+    space, architecture = request.decided("json")
     decisions = {name: jsonable(option) for name, option in space.options(architecture).items()}
     content = {
         "space": json.dumps(space.name),

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import NasError
-from nas.export.found import Found
+from nas.export.request import Request
 from nas.export.torch_program import capture, quiet
 from nas.export.verify import examples, first_line, flat_outputs, require_same
 
 __all__ = ["write"]
 
 
-def write(found: Found, path: Path) -> None:
+def write(request: Request, path: Path) -> None:
     """Write the model, with input "input" and output "output", for batches of any size.
 
     Raises:
@@ -26,8 +26,8 @@ def write(found: Found, path: Path) -> None:
             other outputs than the network.
     """
     _require_packages()
-    network = found.frozen_network("onnx")
-    batches = examples(network, found.input_shape, "onnx")
+    network = request.frozen_network("onnx")
+    batches = examples(network, request.input_shape, "onnx")
     with quiet():
         try:
             _attempt(_from_program, network, batches, path)

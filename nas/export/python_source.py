@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from nas.errors import NasError
-from nas.export.found import Found
+from nas.export.request import Request
 from nas.export.source.by_config import by_config
 from nas.export.source.program import Program
 from nas.export.source.regenerate import regenerate
@@ -24,7 +24,7 @@ __all__ = ["write"]
 _MODULE = "_nas_exported_network"
 
 
-def write(found: Found, path: Path) -> None:
+def write(request: Request, path: Path) -> None:
     """Write the source, and `<stem>.safetensors` beside it.
 
     The network's own source is taken where it says how it was built (see `by_config`); otherwise
@@ -33,16 +33,16 @@ def write(found: Found, path: Path) -> None:
     Raises:
         NasError: If something in the network cannot be expressed; it names the place.
     """
-    network = found.frozen_network("python")
-    batches = examples(network, found.input_shape, "python")
+    network = request.frozen_network("python")
+    batches = examples(network, request.input_shape, "python")
     with torch.no_grad():
         output = type(network(batches[0]))
     tokens = not batches[0].is_floating_point()
 
     def attempt(program: Program) -> None:
-        text = file_text(program, found.input_shape, tokens, output, _notes(found))
+        text = file_text(program, request.input_shape, tokens, output, _notes(request))
         path.write_text(text, encoding="utf-8")
-        save(program.state, path.with_suffix(".safetensors"), metadata(found))
+        save(program.state, path.with_suffix(".safetensors"), metadata(request))
         require_same(network, _load(path), batches, "python")
 
     try:
@@ -51,11 +51,11 @@ def write(found: Found, path: Path) -> None:
         attempt(regenerate(network))
 
 
-def _notes(found: Found) -> list[str]:
-    notes = [f"Input: [batch, {', '.join(map(str, found.input_shape))}]"]
-    notation = found.notation()
-    if found.space is not None and notation is not None:
-        notes.insert(0, f"Space {found.space.name}: {notation}")
+def _notes(request: Request) -> list[str]:
+    notes = [f"Input: [batch, {', '.join(map(str, request.input_shape))}]"]
+    notation = request.notation()
+    if request.space is not None and notation is not None:
+        notes.insert(0, f"Space {request.space.name}: {notation}")
     return notes
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import NasError
-from nas.export.found import Found
+from nas.export.request import Request
 from nas.export.verify import examples, first_line, require_same
 
 __all__ = ["capture", "quiet", "write"]
@@ -20,10 +20,10 @@ __all__ = ["capture", "quiet", "write"]
 _LARGEST_BATCH = 2**31 - 1  # without a bound some versions of PyTorch refuse networks with `view`
 
 
-def write(found: Found, path: Path) -> None:
+def write(request: Request, path: Path) -> None:
     """Write the program; `torch.export.load(path).module()` runs it, on batches of any size."""
-    network = found.frozen_network("torch")
-    batches = examples(network, found.input_shape, "torch")
+    network = request.frozen_network("torch")
+    batches = examples(network, request.input_shape, "torch")
     with quiet():
         program = capture(network, batches[0], "torch")
         try:

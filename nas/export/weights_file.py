@@ -9,14 +9,14 @@ from pathlib import Path
 from safetensors.torch import save as serialized
 from torch import Tensor
 
-from nas.export.found import Found
+from nas.export.request import Request
 
 __all__ = ["metadata", "save", "write"]
 
 
-def write(found: Found, path: Path) -> None:
+def write(request: Request, path: Path) -> None:
     """Write the state dict, with space, architecture and configuration as metadata."""
-    save(found.frozen_network("weights").state_dict(), path, metadata(found))
+    save(request.frozen_network("weights").state_dict(), path, metadata(request))
 
 
 def save(state: Mapping[str, Tensor], path: Path, notes: dict[str, str]) -> None:
@@ -26,13 +26,13 @@ def save(state: Mapping[str, Tensor], path: Path, notes: dict[str, str]) -> None
     path.write_bytes(serialized(tensors, notes or None))
 
 
-def metadata(found: Found) -> dict[str, str]:
+def metadata(request: Request) -> dict[str, str]:
     """Return what is known of a network, as safetensors keeps it: text by name."""
-    notes = {"space": found.space.name} if found.space is not None else {}
-    notation = found.notation()
+    notes = {"space": request.space.name} if request.space is not None else {}
+    notation = request.notation()
     if notation is not None:
         notes["architecture"] = notation
-    config = getattr(found.network, "config", None)
+    config = getattr(request.network, "config", None)
     if isinstance(config, Mapping):
         notes["config"] = json.dumps({k: _fields(v) for k, v in config.items()}, default=str)
     return notes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -100,14 +101,12 @@ class Constructors:
         short = {name: _shortened(value) for name, value in given.items()}
         chosen = short if _difference(base, short, module) is None else given
         difference = _difference(base, chosen, module)
-        if difference is None:
-            chosen = _fewest(base, chosen, module)
-        else:
+        if difference is not None:
             raise NasError(
                 f"export to python: no call of nn.{base.__name__} makes '{where}' as it is: "
                 f"{difference}"
             )
-        return tuple(self._written(base, chosen, where))
+        return tuple(self._written(base, _fewest(base, chosen, module), where))
 
     def made_by_base(self, module: nn.Module) -> frozenset[str]:
         """Return the attributes that `super().__init__(*arguments)` sets already."""
@@ -173,8 +172,6 @@ class Constructors:
         elif numbered:
             yield from nodes
         else:
-            from collections import OrderedDict
-
             ordered = self.values.reference(OrderedDict, "OrderedDict", path)
             yield "", Group(ordered, "()", (("", Group("", "{}", named)),))
 

@@ -72,9 +72,7 @@ def test_the_gate_step_comes_first_and_leaves_no_gradient_of_weights(
     assert figures["valid_count"] == 16
 
 
-def test_the_gates_step_is_adams(
-    make_strategy: MakeStrategy, batches: tuple[Batch, Batch]
-) -> None:
+def test_the_gates_step_is_adams(make_strategy: MakeStrategy, batches: tuple[Batch, Batch]) -> None:
     """The first step of Adam moves every logit by the learning rate against its gradient."""
     strategy = make_strategy(gate_lr=0.1, gate_weight_decay=0.0)
     loss, _ = strategy.gate_loss(batches[1])

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
     from nas.space import Architecture, SearchSpace
 
-__all__ = ["Found"]
+__all__ = ["Request"]
 
 
 @dataclass(frozen=True)
-class Found:
-    """A found network and where it comes from.
+class Request:
+    """A found network, its inputs, and where it comes from.
 
     Args:
         network: The plain network.

@@ -1,0 +1,67 @@
+"""The settings of the DARTS family."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from nas.errors import NasError
+from nas.strategies.differentiable.settings import DifferentiableSettings
+
+NAN, INF = float("nan"), float("inf")
+
+
+def test_the_defaults_are_those_of_darts() -> None:
+    """Liu et al., arXiv:1806.09055, app. A.1."""
+    s = DifferentiableSettings()
+    assert (s.epochs, s.batch_size, s.warm_up) == (50, 64, 0.0)
+    assert (s.weight_lr, s.weight_lr_min, s.momentum) == (0.025, 0.001, 0.9)
+    assert (s.weight_decay, s.grad_clip) == (3e-4, 5.0)
+    assert (s.gate_lr, s.gate_weight_decay) == (3e-4, 1e-3)
+    assert (s.relaxation, s.solver, s.selection) == ("softmax", "first-order", "magnitude")
+    assert (s.partial_channels, s.edge_gates, s.regularisers) == (1, False, ())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("epochs", v) for v in (0, -1)),
+        *(("batch_size", v) for v in (0, -5)),
+        ("partial_channels", 0),
+        *(("warm_up", v) for v in (-0.1, 1.0, NAN)),
+        *((name, v) for name in ("weight_lr", "gate_lr") for v in (0.0, -1.0, NAN, INF)),
+        *((f"temperature_{end}", v) for end in ("start", "end") for v in (0.0, -1.0, NAN, INF)),
+        *((name, v) for name in ("weight_decay", "gate_weight_decay") for v in (-1.0, NAN)),
+        *(("momentum", v) for v in (-0.1, 1.0, NAN)),
+        *(("grad_clip", v) for v in (0.0, -1.0, NAN)),
+        *(("regulariser_scale", v) for v in (-1.0, NAN)),
+        *(("weight_lr_min", v) for v in (-1.0, NAN)),
+        *(("stop_at_identities", v) for v in (0, -1)),
+    ],
+)
+def test_values_out_of_range_are_refused_by_name(name: str, value: Any) -> None:
+    with pytest.raises(
+        NasError, match=rf"^strategy\.{name}={value!r}: expected .+".replace("+", ".")
+    ):
+        DifferentiableSettings(**{name: value})
+
+
+def test_every_setting_has_help() -> None:
+    for field in dataclasses.fields(DifferentiableSettings):
+        assert field.metadata["help"], field.name
+
+
+def test_at_paper_scale_nothing_changes() -> None:
+    settings = DifferentiableSettings(epochs=7, batch_size=256)
+    assert settings.at("paper") is settings
+
+
+def test_at_small_scale() -> None:
+    settings = DifferentiableSettings(batch_size=256, weight_lr=0.1, gate_lr=6e-4)
+    small = settings.at("small", epochs=40)
+    assert (small.epochs, small.batch_size, small.weight_lr) == (40, 64, 0.05)
+    assert small.gate_lr == pytest.approx(6e-3)
+    assert settings.at("small").epochs == 25
+    assert DifferentiableSettings(batch_size=16).at("small").batch_size == 16
