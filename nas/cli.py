@@ -210,7 +210,9 @@ def _print_run(run: Any, as_json: bool) -> None:
     typer.echo(f"\nfound in {run.folder}:\n")
     typer.echo(best.space.format(best.architecture) + "\n")
     typer.echo(text(best.space.graph(best.architecture)) + "\n")
-    typer.echo("  ".join(f"{name} {value:.4f}" for name, value in best.metrics.items()))
+    metrics = "  ".join(f"{name} {value:.4f}" for name, value in best.metrics.items())
+    shared = run.read_best().get("weights") == "supernet"
+    typer.echo(f"{metrics}  (validation{', shared weights' if shared else ''})")
     typer.echo(f"drawn in {run.folder / 'best.png'}, report in {run.folder / 'report.html'}\n")
     typer.echo(f"next: nas show {run.folder} | nas train {run.folder} | nas export {run.folder}")
 

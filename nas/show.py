@@ -47,6 +47,7 @@ def describe(
     }
     if found.metrics:
         description["metrics"] = found.metrics
+        description["weights"] = found.run.read_best().get("weights", "") if found.run else ""
     if out is not None:
         description["drawn"] = str(draw(graph, out, title=found.name))
     return description
@@ -68,6 +69,7 @@ def print_description(description: dict[str, Any]) -> str:
     d = description
     shape = "x".join(map(str, d["input_shape"]))
     settings = " ".join(f"{name}={value}" for name, value in d["network"].items())
+    shared = ", shared weights" if d.get("weights") == "supernet" else ""
     lines = [
         f"{d['name']} ({d['space']})",
         "",
@@ -76,11 +78,12 @@ def print_description(description: dict[str, Any]) -> str:
         d["drawing"],
         "",
         f"network: {settings or 'as it is'}, input {shape}",
-        f"parameters {d['parameters']:,} (without an auxiliary head), multiply-adds {d['flops']:,}",
+        f"parameters {d['parameters']:,.0f} (without an auxiliary head)",
+        f"multiply-adds {d['flops']:,.0f}",
     ]
     if "metrics" in d:
         measured = "  ".join(f"{name} {value:.4f}" for name, value in d["metrics"].items())
-        lines.append(f"measured by the search: {measured}")
+        lines.append(f"measured by the search (validation{shared}): {measured}")
     if "drawn" in d:
         lines.append(f"drawn in {d['drawn']}")
     return "\n".join(lines)

@@ -92,7 +92,12 @@ def _docstring(notes: Sequence[str]) -> str:
     """Write the docstring at the top; long paragraphs are wrapped and indented."""
     paragraphs = [
         "A network found by neural architecture search, in plain PyTorch.",
-        *("\n".join(textwrap.wrap(n, WIDTH - 4, subsequent_indent=" " * 4)) for n in notes),
+        *(
+            "\n".join(
+                textwrap.wrap(n, WIDTH - 4, subsequent_indent=" " * 4, break_on_hyphens=False)
+            )
+            for n in notes
+        ),
         "`load()` makes it with the weights in the file beside this one; run this file to try it.",
     ]
     text = "\n\n".join(paragraphs).replace("\\", "\\\\").replace('"""', "'''")

@@ -57,6 +57,10 @@ class DifferentiableSettings:
             "weight_decay": (0 <= self.weight_decay < math.inf, "at least 0"),
             "grad_clip": (self.grad_clip > 0, "above 0"),
             "gate_lr": (0 < self.gate_lr < math.inf, "above 0"),
+            "gate_travel": (
+                self.gate_travel is None or 0 < self.gate_travel < math.inf,
+                "above 0, or none",
+            ),
             "gate_weight_decay": (0 <= self.gate_weight_decay < math.inf, "at least 0"),
             "temperature_start": (0 < self.temperature_start < math.inf, "above 0"),
             "temperature_end": (0 < self.temperature_end < math.inf, "above 0"),

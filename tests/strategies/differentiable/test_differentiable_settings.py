@@ -35,6 +35,7 @@ def test_the_defaults_are_those_of_darts() -> None:
         *((f"temperature_{end}", v) for end in ("start", "end") for v in (0.0, -1.0, NAN, INF)),
         *((name, v) for name in ("weight_decay", "gate_weight_decay") for v in (-1.0, NAN)),
         *(("momentum", v) for v in (-0.1, 1.0, NAN)),
+        *(("gate_travel", v) for v in (0.0, -1.0, NAN, INF)),
         *(("grad_clip", v) for v in (0.0, -1.0, NAN)),
         *(("regulariser_scale", v) for v in (-1.0, NAN)),
         *(("weight_lr_min", v) for v in (-1.0, NAN)),
@@ -59,9 +60,32 @@ def test_at_paper_scale_nothing_changes() -> None:
 
 
 def test_at_small_scale() -> None:
-    settings = DifferentiableSettings(batch_size=256, weight_lr=0.1, gate_lr=6e-4)
+    settings = DifferentiableSettings(batch_size=256, relaxation="gumbel")
     small = settings.at("small", epochs=40)
-    assert (small.epochs, small.batch_size, small.weight_lr) == (40, 64, 0.05)
-    assert small.gate_lr == pytest.approx(6e-3)
-    assert settings.at("small").epochs == 25
+    assert (small.epochs, small.batch_size, small.relaxation) == (40, 64, "gumbel")
+    assert settings.at("small").epochs < settings.epochs
     assert DifferentiableSettings(batch_size=16).at("small").batch_size == 16
+
+
+def test_changes_of_a_user() -> None:
+    small = DifferentiableSettings().at("small")
+    changed = small.changed({"epochs": 3, "regularisers": "entropy"})
+    assert changed == dataclasses.replace(small, epochs=3, regularisers=("entropy",))
+    with pytest.raises(
+        NasError, match=r"unknown setting of strategy 'epoch'. Did you mean 'epochs'"
+    ):
+        small.changed({"epoch": 3})
+    with pytest.raises(NasError, match=r"strategy\.epochs='three': expected int"):
+        small.changed({"epochs": "three"})
+
+
+def test_a_learning_rate_of_the_gates_replaces_how_far_they_go() -> None:
+    small = dataclasses.replace(DifferentiableSettings(), gate_travel=3.0)
+    changed = small.changed({"gate_lr": 0.5})
+    assert (changed.gate_lr, changed.gate_travel) == (0.5, None)
+
+
+def test_settings_as_recorded_stay_as_they_are() -> None:
+    """A run is resumed with all of its settings."""
+    for settings in (DifferentiableSettings(), DifferentiableSettings().at("small")):
+        assert DifferentiableSettings().changed(dataclasses.asdict(settings)) == settings

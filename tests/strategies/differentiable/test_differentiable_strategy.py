@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from nas.search_spaces.module import ModuleSpace
 from nas.search_spaces.nas_bench_201 import NASBench201
 from nas.strategies.differentiable.settings import DifferentiableSettings
 from nas.strategies.differentiable.strategy import Batch, DifferentiableStrategy
+from nas.supernet import Supernet
 from nas.task import Task, TaskInfo
 
 MakeStrategy = Callable[..., DifferentiableStrategy]
@@ -63,6 +65,13 @@ def test_the_temperature_reaches_the_relaxation(make_strategy: MakeStrategy) -> 
     strategy = make_strategy(temperature_start=1e-3, temperature_end=1e-3)
     for weights in strategy.gate_weights().values():
         assert torch.as_tensor(weights).max() > 0.999
+
+
+def test_how_far_gates_go_sets_their_learning_rate(smooth: Supernet) -> None:
+    """3 over the 6 epochs that are not frozen, of 5 steps each."""
+    settings = DifferentiableSettings(epochs=10, warm_up=0.4, gate_travel=3.0)
+    strategy = DifferentiableStrategy(settings, smooth, Nothing(), steps_per_epoch=5)
+    assert strategy.gate_optimizer.param_groups[0]["lr"] == pytest.approx(0.1)
 
 
 # -- warm-up --------------------------------------------------------------------------------------
@@ -227,7 +236,7 @@ def test_a_restored_state_gives_the_same_next_steps(tiny_task: Task, name: str) 
     for _ in range(2):
         first.step(*batch)
     supernet = {key: value.clone() for key, value in first.supernet.state_dict().items()}
-    state = first.state_dict()
+    state = copy.deepcopy(first.state_dict())  # as a file would
     results = []
     torch.manual_seed(99)
     second = on_cells(tiny_task, epochs=4, gate_lr=0.1, **STATES[name])
