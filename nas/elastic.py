@@ -78,6 +78,8 @@ class ElasticKernel:
         _require_zero_padding("kernel_size", module)
         largest = module.kernel_size[0]
         _require_sizes("kernel_size", sizes, largest)
+        if module.padding_mode != "zeros":
+            raise NasError(f"Elastic kernel_size: padding with zeros, not {module.padding_mode}")
         if any(size % 2 == 0 for size in (*sizes, largest)):
             raise NasError(f"Elastic kernel_size={tuple(sizes)}: odd sizes are needed")
         if module.padding != self._padding(module, largest):

@@ -101,7 +101,8 @@ def test_none_where_it_is_allowed(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [(0.5, (0.5,)), ("0.5", (0.5,)), ("", ()), ([], ()), ((1, 2), (1.0, 2.0))]
+    ("value", "expected"),
+    [(0.5, (0.5,)), ("0.5", (0.5,)), ("", ()), ([], ()), ((1, 2), (1.0, 2.0))],
 )
 def test_tuples(value: Any, expected: tuple[float, ...]) -> None:
     assert fill(Settings, {"betas": value}, "strategy").betas == expected

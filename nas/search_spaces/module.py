@@ -94,8 +94,11 @@ class ModuleSpace(SearchSpace):
             if condition is None:
                 conditions[label] = None  # used somewhere without condition
             elif known is not None:
-                known.update(condition)
-        return [replace(found[label], when=_when(found, c)) for label, c in conditions.items()]
+                known.update(pair for pair in condition if pair[0] != label)
+        return [
+            replace(found[label], when=_when(found, conditions[label]))
+            for label in _outer_first(conditions)
+        ]
 
     # -- the space ----------------------------------------------------------------------------
 
@@ -116,14 +119,14 @@ class ModuleSpace(SearchSpace):
     def graph(self, architecture: Architecture) -> nx.DiGraph[str]:
         """Return the chosen options as a chain, in the order of the module."""
         graph: nx.DiGraph[str] = nx.DiGraph()
-        graph.add_node("input", op="input", kind="input")
-        last = "input"
+        graph.add_node("=input", op="input", kind="input")  # no decision has "=" in its name
+        last = "=input"
         for name, option in self.options(architecture).items():
             graph.add_node(name, op=f"{name}: {option}", kind="op")
             graph.add_edge(last, name)
             last = name
-        graph.add_node("output", op="output", kind="output")
-        graph.add_edge(last, "output")
+        graph.add_node("=output", op="output", kind="output")
+        graph.add_edge(last, "=output")
         return graph
 
     def build(self, architecture: Architecture, task: TaskInfo, **settings: Any) -> nn.Module:
@@ -181,6 +184,23 @@ def _walk(module: nn.Module, condition: Condition | None) -> Any:
         return
     for child in module.children():
         yield from _walk(child, condition)
+
+
+def _outer_first(conditions: dict[str, set[tuple[str, int]] | None]) -> list[str]:
+    """Order labels as in the module, but each after all those that its condition names."""
+    order: list[str] = []
+    waiting = dict(conditions)
+    while waiting:
+        ready = (n for n, c in waiting.items() if not any(p in waiting for p, _ in c or ()))
+        label = next(ready, None)
+        if label is None:
+            raise NasError(
+                f"mutables labelled {', '.join(sorted(waiting))} stand inside each other; give the "
+                "inner ones labels of their own"
+            )
+        order.append(label)
+        del waiting[label]
+    return order
 
 
 def _when(

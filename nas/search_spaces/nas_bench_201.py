@@ -64,12 +64,14 @@ class NASBench201(SearchSpace):
         groups = text.strip().split("+")
         names: list[str] = []
         for target, group in enumerate(groups, start=1):
-            edges = re.findall(r"\|([^|~]+)~(\d+)(?=\|)", group)
+            edges = re.findall(r"\|([^|~]+)~(\d)(?=\|)", group)
             if "".join(f"|{name}~{source}" for name, source in edges) + "|" != group:
-                raise NasError(f"node {target} is not of the form |op~0|op~1|...|: {group!r}")
+                raise NasError(f"node {target} is not of the form |op~0|op~1|...|: {group[:80]!r}")
             if [int(source) for _, source in edges] != list(range(target)):
                 wanted = ", ".join(map(str, range(target)))
-                raise NasError(f"node {target} needs edges from {wanted}, in this order: {group!r}")
+                raise NasError(
+                    f"node {target} needs edges from {wanted}, in this order: {group[:80]!r}"
+                )
             names += [name for name, _ in edges]
         if len(groups) != 3:
             raise NasError(f"'{text[:80]}' has {len(groups)} nodes; nas-bench-201 has 3")

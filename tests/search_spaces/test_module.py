@@ -151,16 +151,26 @@ def test_inside_two_choices() -> None:
 
 
 def test_inside_itself() -> None:
+    """An inner use of the outer label is decided with it."""
+
     def block() -> nn.Module:
-        return OneOf({"relu": OneOf({"relu": linear(), "tanh": linear()}, "act"), "tanh": linear()})
+        act = OneOf({"relu": relu_or_tanh("act"), "tanh": nn.Identity()}, label="act")
+        return OneOf({"a": act, "b": nn.Identity()}, label="outer")
 
-    def labelled() -> nn.Module:
-        outer = block()
-        outer.label = "act"
-        return outer
+    space = space_of(block)
+    assert whens(space) == {"outer": (), "act": (("outer", ("a",)),)}
+    assert space.size == 3
 
-    with pytest.raises(NasError, match="'act' stands inside itself"):
-        space_of(labelled)
+
+def test_inside_each_other() -> None:
+    def either(outer: str, inner: str) -> nn.Module:
+        return OneOf({"relu": relu_or_tanh(inner), "tanh": nn.Identity()}, label=outer)
+
+    def block() -> nn.Module:
+        return OneOf([either("x", "y"), either("y", "x")], label="root")
+
+    with pytest.raises(NasError, match="mutables labelled x, y stand inside each other"):
+        space_of(block)
 
 
 def test_unlabelled_mutables_inside_choices_keep_their_names() -> None:
@@ -244,9 +254,9 @@ def test_supernet_options() -> None:
 def test_graph_is_a_chain_of_what_was_chosen() -> None:
     space = space_of(lambda: OneOf({"a": relu_or_tanh("inner"), "b": nn.Identity()}, label="outer"))
     graph = space.graph(space.parse("outer=a;inner=tanh"))
-    assert list(graph.edges) == [("input", "outer"), ("outer", "inner"), ("inner", "output")]
+    assert list(graph.edges) == [("=input", "outer"), ("outer", "inner"), ("inner", "=output")]
     assert graph.nodes["inner"]["op"] == "inner: tanh"
-    assert list(space.graph(space.parse("outer=b"))) == ["input", "outer", "output"]
+    assert list(space.graph(space.parse("outer=b"))) == ["=input", "outer", "=output"]
 
 
 @pytest.mark.parametrize("label", ["input", "output"])

@@ -16,16 +16,26 @@ PAPERS: dict[str, dict[str, Any]] = {
     "darts": {},
     "darts-second-order": {"solver": "second-order"},
     "pc-darts": {
-        **{"partial_channels": 4, "edge_gates": True, "batch_size": 256, "weight_lr": 0.1},
-        **{"weight_lr_min": 0.0, "gate_lr": 6e-4, "warm_up": 15 / 50},
+        "partial_channels": 4,
+        "edge_gates": True,
+        "batch_size": 256,
+        "weight_lr": 0.1,
+        "weight_lr_min": 0.0,
+        "gate_lr": 6e-4,
+        "warm_up": 15 / 50,
     },
     "gdas": {
-        **{"relaxation": "gumbel-hard", "temperature_start": 10.0, "temperature_end": 0.1},
+        "relaxation": "gumbel-hard",
+        "temperature_start": 10.0,
+        "temperature_end": 0.1,
         "epochs": 250,
     },
     "drnas": {
-        **{"relaxation": "dirichlet", "regularisers": ("dirichlet-anchor",)},
-        **{"regulariser_scale": 1e-3, "gate_weight_decay": 0.0, "epochs": 100},
+        "relaxation": "dirichlet",
+        "regularisers": ("dirichlet-anchor",),
+        "regulariser_scale": 1e-3,
+        "gate_weight_decay": 0.0,
+        "epochs": 100,
     },
 }
 """What differs from DARTS, in the papers."""

@@ -16,6 +16,13 @@ def _require_positive(**values: int) -> None:
             raise NasError(f"{name}={value}: at least 1 is needed")
 
 
+def _require_split(channels: int, partial_channels: int) -> None:
+    if partial_channels < 1 or channels % partial_channels:
+        raise NasError(
+            f"network.partial_channels={partial_channels}: must divide network.channels={channels}"
+        )
+
+
 @dataclass
 class CellNetworkSettings:
     """Settings of `CellNetwork`."""
@@ -30,6 +37,7 @@ class CellNetworkSettings:
 
     def __post_init__(self) -> None:
         _require_positive(channels=self.channels, layers=self.layers)
+        _require_split(self.channels, self.partial_channels)
         if self.stem not in STEMS:
             raise unknown("stem", self.stem, STEMS)
 
@@ -47,6 +55,11 @@ class CellSupernetSettings:
 
     def __post_init__(self) -> None:
         _require_positive(channels=self.channels, layers=self.layers)
+        if self.layers < 3:
+            raise NasError(
+                f"supernet.layers={self.layers}: at least 3 are needed, for there are two "
+                "reduction cells"
+            )
         if self.stem not in STEMS:
             raise unknown("stem", self.stem, STEMS)
 
@@ -62,6 +75,7 @@ class DenseNetworkSettings:
 
     def __post_init__(self) -> None:
         _require_positive(channels=self.channels, cells=self.cells)
+        _require_split(self.channels, self.partial_channels)
 
 
 @dataclass

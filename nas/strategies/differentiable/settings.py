@@ -73,6 +73,11 @@ class DifferentiableSettings:
             if not valid:
                 raise NasError(f"strategy.{name}={getattr(self, name)!r}: expected {expected}")
 
+    @property
+    def frozen_epochs(self) -> int:
+        """How many epochs train weights alone; always fewer than there are."""
+        return int(self.warm_up * self.epochs)
+
     def changed(self, values: Mapping[str, Any]) -> DifferentiableSettings:
         """Return these settings with a user's changes; a `gate_lr` replaces a `gate_travel`."""
         if "gate_lr" in values:

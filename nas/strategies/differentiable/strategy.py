@@ -97,8 +97,7 @@ class DifferentiableStrategy:
         s = self.settings
         if s.gate_travel is None:
             return s.gate_lr
-        epochs = sum(epoch >= s.warm_up * s.epochs for epoch in range(s.epochs))
-        return s.gate_travel / max(1, epochs * steps_per_epoch)
+        return s.gate_travel / max(1, (s.epochs - s.frozen_epochs) * steps_per_epoch)
 
     # -- one step -----------------------------------------------------------------------------
 
@@ -124,7 +123,7 @@ class DifferentiableStrategy:
     @property
     def gates_frozen(self) -> bool:
         """Whether this epoch trains weights only."""
-        return self.epoch < self.settings.warm_up * self.settings.epochs
+        return self.epoch < self.settings.frozen_epochs
 
     def step(self, train_batch: Batch, valid_batch: Batch) -> dict[str, float]:
         """Train gates and weights by one step each.

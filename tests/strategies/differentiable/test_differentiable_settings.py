@@ -49,6 +49,13 @@ def test_values_out_of_range_are_refused_by_name(name: str, value: Any) -> None:
         DifferentiableSettings(**{name: value})
 
 
+@pytest.mark.parametrize(
+    ("warm_up", "epochs", "frozen"), [(0.0, 5, 0), (0.3, 50, 15), (0.4, 1, 0), (0.9, 5, 4)]
+)
+def test_warm_up_leaves_an_epoch_for_the_gates(warm_up: float, epochs: int, frozen: int) -> None:
+    assert DifferentiableSettings(warm_up=warm_up, epochs=epochs).frozen_epochs == frozen
+
+
 def test_every_setting_has_help() -> None:
     for field in dataclasses.fields(DifferentiableSettings):
         assert field.metadata["help"], field.name

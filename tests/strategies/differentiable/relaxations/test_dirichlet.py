@@ -36,7 +36,7 @@ def test_scores_are_the_mean() -> None:
 
 
 def test_the_pathwise_gradient_is_that_of_the_expectation() -> None:
-    """The expectation of c . w is known in closed form; the mean of sampled gradients must be its."""
+    """The expectation of c . w is known in closed form, and so is its gradient."""
     c = torch.tensor([3.0, -1.0, 2.0, 0.5])
     logits = LOGITS.clone().requires_grad_()
     (sampled,) = torch.autograd.grad((samples(logits) * c).sum(-1).mean(), logits)
