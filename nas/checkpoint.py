@@ -7,6 +7,7 @@ import json
 import os
 import re
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,11 +26,19 @@ __all__ = [
 ]
 
 
+_LEFTOVER = re.compile(r"^\..+\.part$")
+
+
 @contextmanager
 def atomic(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file that replaces `path` when the block ends, and vanishes if the block fails."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    """Open a file that replaces `path` when the block ends, and vanishes if the block fails.
+
+    Raises:
+        NasError: If the file cannot be written, such as on a full disk.
+    """
+    name = None
     try:
+        handle, name = tempfile.mkstemp(".part", f".{path.name}.", path.parent)
         with os.fdopen(handle, "wb") as stream:
             yield stream
             stream.flush()
@@ -37,15 +46,16 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
         os.chmod(name, 0o644)
         os.replace(name, path)
     except BaseException as error:
-        Path(name).unlink(missing_ok=True)
+        if name is not None:
+            Path(name).unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise NasError(f"cannot write {path}: {error.strerror or error}") from error
         raise
 
 
 def leftovers(folder: Path) -> list[Path]:
-    """Return what `atomic` had not finished in a folder when its process was killed."""
-    return [p for p in folder.glob(".*.*") if re.fullmatch(r"\..+\.[a-z0-9_]{8}", p.name)]
+    """Return the half-written files that killed processes have left in a folder."""
+    return [file for file in folder.glob(".*") if _LEFTOVER.search(file.name)]
 
 
 def write_json(path: Path, data: Any) -> None:
@@ -63,7 +73,10 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """
     import torch
 
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NasError(f"cannot make folder {path.parent}: {error.strerror}") from error
     with atomic(path) as stream:
         torch.save(state, stream)
 
@@ -79,6 +92,9 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
+        with zipfile.ZipFile(path) as archive:  # torch does not look at the checksums
+            if archive.testzip() is not None:
+                raise ValueError("its contents were altered")
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__

@@ -33,4 +33,4 @@ def unknown(what: str, name: str, options: Iterable[str]) -> NasError:
     options = sorted(options)
     guess = nearest(name, options)
     hint = f" Did you mean '{guess}'?" if guess else ""
-    return NasError(f"unknown {what} '{name}'.{hint} Allowed: {', '.join(options) or 'none'}.")
+    return NasError(f"unknown {what} '{name:.80}'.{hint} Allowed: {', '.join(options) or 'none'}.")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from nas import search  # noqa: F401  (loads the module that a fixture changes)
 from nas.task import Task
 
 
@@ -34,3 +36,9 @@ def tiny_npz(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("data") / "tiny.npz"
     np.savez(path, **tiny_arrays())
     return path
+
+
+@pytest.fixture
+def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out a run's drawings, which take longer than a tiny search."""
+    monkeypatch.setattr(sys.modules["nas.search"], "_report", lambda run, architecture: None)

@@ -150,3 +150,22 @@ def test_all_three_generators_are_seeded() -> None:
     one, same, other = draw(seed_of(1, "x")), draw(seed_of(1, "x")), draw(seed_of(2, "x"))
     assert one == same
     assert all(a != b for a, b in zip(one, other, strict=True))
+
+
+def test_a_checkpoint_with_a_flipped_bit_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state.pt"
+    save_checkpoint(path, {"weights": torch.zeros(1000)})
+    content = bytearray(path.read_bytes())
+    middle = content.index(bytes(100)) + 50  # inside the zeros
+    content[middle] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(NasError, match="damaged"):
+        load_checkpoint(path)
+
+
+def test_a_folder_that_is_not_there_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(NasError, match="cannot write"), atomic(tmp_path / "no" / "file"):
+        pass
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NasError, match="cannot make folder"):
+        save_checkpoint(tmp_path / "file" / "state.pt", {})

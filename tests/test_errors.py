@@ -36,3 +36,8 @@ def test_unknown_where_there_is_nothing() -> None:
     error = unknown("benchmark", "xyz", iter(()))
     assert isinstance(error, NasError)
     assert str(error) == "unknown benchmark 'xyz'. Allowed: none."
+
+
+def test_a_long_name_is_cut() -> None:
+    error = unknown("strategy", "x" * 100_000, ["darts"])
+    assert str(error) == f"unknown strategy '{'x' * 80}'. Allowed: darts."

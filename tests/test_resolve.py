@@ -108,7 +108,7 @@ def test_a_name_that_is_not_in_the_file(file: Path) -> None:
 
 @pytest.mark.parametrize("thing", [3, None, [Local]])
 def test_what_is_not_a_space(thing: object) -> None:
-    with pytest.raises(NasError, match="not a search space: .*expected a name, a SearchSpace or"):
+    with pytest.raises(NasError, match=r"not a search space: .*expected a name, a SearchSpace or"):
         resolve_space(thing)
 
 

@@ -21,7 +21,7 @@ class Settings:
     clip: float | None = setting(None, "largest norm")
     betas: tuple[float, ...] = setting((0.9, 0.999), "of Adam")
     parts: tuple[str, ...] = setting((), "names")
-    extra: dict[str, Any] = setting({}, "free")
+    extra: dict[str, Any] = setting({}, "free")  # noqa: RUF009
 
 
 # -- texts ------------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ def test_unknown_setting() -> None:
 
 
 def test_convert_tells_where() -> None:
-    with pytest.raises(NasError, match="network.channels='x': expected int"):
+    with pytest.raises(NasError, match=r"network\.channels='x': expected int"):
         convert("x", int, "network.channels")
 
 

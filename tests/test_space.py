@@ -225,7 +225,7 @@ def test_inactive_decisions_are_not_encoded() -> None:
 def test_check_says_why(architecture: Architecture, reason: str) -> None:
     space = router()
     assert reason in str(space.check(architecture))
-    with pytest.raises(NasError, match="not an architecture of space 'plain': .*") as error:
+    with pytest.raises(NasError, match=r"not an architecture of space 'plain': .*") as error:
         space.require(architecture)
     assert reason in str(error.value)
 

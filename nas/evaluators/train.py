@@ -8,6 +8,7 @@ from torch import nn
 
 from nas import registry
 from nas.checkpoint import seed_of
+from nas.errors import NasError
 from nas.evaluators.evaluator import Context, Evaluator
 from nas.fit import TrainSettings, fit
 from nas.space import Architecture
@@ -47,6 +48,8 @@ class TrainEvaluator(Evaluator):
 
     def weights_of(self, architecture: Architecture) -> nn.Module:
         if self._last is None or self._last[0] != architecture:
-            self._measure(architecture)
+            again = self._measure(architecture)
+            if not again.ok:
+                raise NasError(f"the best architecture could not be trained again: {again.error}")
         assert self._last is not None
         return self._last[1]

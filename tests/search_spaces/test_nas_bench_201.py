@@ -18,7 +18,10 @@ from nas.task import TaskInfo
 SPACE = NASBench201()
 CIFAR, TINY = TaskInfo((3, 32, 32), 10), TaskInfo((3, 8, 8), 10)
 TABLE = Path(__file__).parents[2] / "../shared/data/nasbench201_cifar10.npz"
-BEST = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
+BEST = (
+    "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|"
+    "+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
+)
 
 
 def same_everywhere(operation: str) -> Architecture:

@@ -89,5 +89,5 @@ def test_a_node_may_take_a_state_twice() -> None:
 def test_no_supernet() -> None:
     a = samples(1)[0]
     for call in (lambda: SPACE.supernet(TINY), lambda: SPACE.path(a), lambda: SPACE.derive({})):
-        with pytest.raises(NasError, match="space 'nasnet' has no supernet: .*--evaluator train"):
+        with pytest.raises(NasError, match=r"space 'nasnet' has no supernet: .*--evaluator train"):
             call()

@@ -173,12 +173,6 @@ def refusal(space: str, strategy: str, evaluator: str) -> str | None:
     return None
 
 
-@pytest.fixture
-def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out drawings, which take longer than a tiny search."""
-    monkeypatch.setattr("nas.search._report", lambda run, architecture: None)
-
-
 @pytest.mark.parametrize(("space", "strategy", "evaluator"), PAIRS)
 def test_every_pairing_runs_or_is_refused_with_a_reason(
     space: str, strategy: str, evaluator: str, tiny_task: Task, tmp_path: Path, no_report: None

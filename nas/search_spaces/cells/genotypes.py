@@ -118,6 +118,9 @@ def parse_genotype(text: str) -> Genotype:
     for name in Genotype._fields:
         if name not in values:
             raise NasError(f"genotype: field '{name}' is missing")
+    given = len(call.args) + len(call.keywords)
+    if given != len(Genotype._fields):
+        raise NasError(f"genotype: {given} fields; {len(Genotype._fields)} are needed, each once")
     return Genotype(
         _read_pairs(values["normal"], "normal"),
         _read_states(values["normal_concat"], "normal_concat"),
@@ -130,7 +133,8 @@ def _literal(node: ast.expr, where: str) -> Any:
     """Evaluate a literal or `range(...)` of integers."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range":
         bounds = [_literal(argument, where) for argument in node.args]
-        if 1 <= len(bounds) <= 2 and all(type(b) is int and 0 <= b <= 100 for b in bounds):
+        plain = 1 <= len(bounds) <= 2 and not node.keywords
+        if plain and all(type(b) is int and 0 <= b <= 100 for b in bounds):
             return list(range(*bounds))
     try:
         return ast.literal_eval(node)
@@ -143,12 +147,14 @@ def _read_pairs(node: ast.expr, where: str) -> list[tuple[str, int]]:
     for pair in pairs if isinstance(pairs, (list, tuple)) else [pairs]:
         parts = pair if isinstance(pair, (list, tuple)) else ()
         if [type(part) for part in parts] != [str, int]:
-            raise NasError(f"genotype: {where} must hold (operation, state) pairs; got {pair!r}")
+            raise NasError(
+                f"genotype: {where} must hold (operation, state) pairs; got {pair!r:.80}"
+            )
     return [(name, state) for name, state in pairs]
 
 
 def _read_states(node: ast.expr, where: str) -> list[int]:
     states = _literal(node, where)
     if not isinstance(states, (list, tuple)) or any(type(state) is not int for state in states):
-        raise NasError(f"genotype: {where} must be a list of states; got {states!r}")
+        raise NasError(f"genotype: {where} must be a list of states; got {states!r:.80}")
     return list(states)

@@ -76,7 +76,7 @@ class GenotypeSpace(SearchSpace):
             self._check_pairs(pairs, name)
             if sorted(concat) != self.concat(pairs):
                 raise NasError(
-                    f"genotype: {name}_concat={concat}; space '{self.name}' has "
+                    f"genotype: {name}_concat={concat!s:.80}; space '{self.name}' has "
                     f"{self.concat(pairs)}"
                 )
         return self.require(self.from_pairs([genotype.normal, genotype.reduce]))

@@ -1,0 +1,1 @@
+"""The parts that `nas.report` is made of."""

@@ -1,0 +1,93 @@
+"""Charts as inline SVG whose colours follow the reader's light or dark mode."""
+
+from __future__ import annotations
+
+import io
+import re
+from html import escape
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from nas import draw
+
+__all__ = ["BEST", "SKIP", "TRAIN", "VALID", "chart", "dark_of", "in_percent", "svg"]
+
+TRAIN, VALID, BEST = draw.COLOURS["conv"], draw.COLOURS["attention"], draw.COLOURS["pool"]
+SKIP = draw.COLOURS["skip"]
+_GRID = "#e3e6eb"
+_DARK_PAPER = "#171c24"
+
+
+def chart(title: str, x: str, width: float = 4.7) -> tuple[Figure, Axes]:
+    """Make an empty chart.
+
+    Args:
+        title: Above it, in words.
+        x: What the horizontal axis counts.
+        width: In inches.
+    """
+    figure = Figure(figsize=(width, 2.7), layout="constrained")
+    axes = figure.add_subplot()
+    style: Any = {"color": draw.INK, "size": 10, "weight": "bold", "parse_math": False}
+    axes.set_title(title, loc="left", **style)
+    axes.set_xlabel(x, color=draw.EDGE, size=9)
+    axes.tick_params(colors=draw.EDGE, labelsize=8.5, length=0)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color(draw.EDGE)
+    axes.grid(axis="y", color=_GRID, lw=0.8)
+    axes.set_axisbelow(True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
+    axes.margins(x=0.02)
+    return figure, axes
+
+
+def in_percent(axes: Axes, name: str) -> None:
+    """Label the vertical axis in percent if it shows an accuracy, a share of 1."""
+    low, high = axes.get_ylim()
+    if name.endswith("accuracy") and high <= 1.1 and low >= -0.1:
+        digits = 0 if high - low > 0.05 else 1 if high - low > 0.005 else 2
+        axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.{digits}f} %")
+
+
+def svg(figure: Figure, label: str, prefix: str) -> str:
+    """Write a figure as inline SVG whose colours are the page's own.
+
+    Args:
+        figure: The figure.
+        label: What it shows, for those who cannot see it.
+        prefix: Makes the ids of the figure unique in the page.
+    """
+    text = io.StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": "nas"}):
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
+    image = text.getvalue()
+    image = image[image.index("<svg") :]
+    image = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", image, flags=re.DOTALL)
+    image = re.sub(r' xmlns(:xlink)?="[^"]*"|xlink:(?=href)', "", image)  # HTML knows what SVG is
+    image = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", image)
+    image = re.sub("|".join(dark_of()), lambda found: f"var(--c{found.group()[1:]})", image)
+    return image.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)
+
+
+def dark_of() -> dict[str, str]:
+    """Return every colour that figures use -> its counterpart on dark paper."""
+    tints = {draw.tint(name): draw.tint(name, _DARK_PAPER, 0.32) for name in draw.COLOURS}
+    hues = {colour: _lighter(colour) for colour in draw.COLOURS.values()}
+    hues[draw.COLOURS["none"]] = "#5d6675"
+    plain = {
+        draw.INK: "#e6eaf0",
+        draw.EDGE: "#9aa5b5",
+        draw.STATE: "#262e3a",
+        draw.PAPER: _DARK_PAPER,
+        _GRID: "#2b333f",
+    }
+    return {**tints, **hues, **plain}
+
+
+def _lighter(colour: str) -> str:
+    channels = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(0.65 * c + 0.35 * 255):02x}" for c in channels)

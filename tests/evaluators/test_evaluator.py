@@ -1,0 +1,107 @@
+"""What every evaluator does: failures are measurements, and the order does not matter."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from nas.evaluators.evaluator import Context, Evaluator
+from nas.objective import Measurement
+from nas.search_spaces.nas_bench_201 import NASBench201
+from nas.space import Architecture
+from nas.task import Task
+
+SPACE = NASBench201()
+A, B = SPACE.sample(np.random.default_rng(0), 2)
+
+
+class Scripted(Evaluator):
+    """Does what its settings say."""
+
+    def evaluate(self, architecture: Architecture) -> dict[str, float]:
+        result = self.settings(architecture)
+        assert isinstance(result, dict)
+        return result
+
+
+def scripted(task: Task, action: Any, seed: int = 0) -> Scripted:
+    return Scripted(Context(SPACE, task, seed), action)
+
+
+def fail(error: BaseException) -> Any:
+    def action(architecture: Architecture) -> None:
+        raise error
+
+    return action
+
+
+def test_metrics_are_passed_on(tiny_task: Task) -> None:
+    [first, second] = scripted(tiny_task, lambda a: {"accuracy": float(a == A)})([A, B])
+    assert (first.metrics, second.metrics) == ({"accuracy": 1.0}, {"accuracy": 0.0})
+    assert first.ok and first.seconds >= 0
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (RuntimeError("CUDA out of memory. Tried to allocate"), "RuntimeError: CUDA out of memory"),
+        (torch.cuda.OutOfMemoryError("no memory"), "OutOfMemoryError: no memory"),
+        (MemoryError(), "MemoryError"),
+        (ValueError("first line\nsecond line"), "ValueError: first line"),
+        (AssertionError(), "AssertionError"),
+        (RecursionError("too deep"), "RecursionError: too deep"),
+    ],
+)
+def test_an_error_is_a_failed_measurement(tiny_task: Task, error: Exception, reason: str) -> None:
+    [measurement] = scripted(tiny_task, fail(error))([A])
+    assert not measurement.ok
+    assert measurement.metrics == {}
+    assert measurement.error.startswith(reason)
+    assert "\n" not in measurement.error
+    assert json.loads(json.dumps(measurement.to_json()))["status"] == "failed"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_a_metric_that_is_not_finite_is_a_failure(tiny_task: Task, value: float) -> None:
+    [measurement] = scripted(tiny_task, lambda a: {"accuracy": 0.5, "loss": value})([A])
+    assert measurement.error == f"loss is {value}"
+    assert measurement.metrics == {}
+
+
+def test_an_interruption_is_not_a_measurement(tiny_task: Task) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        scripted(tiny_task, fail(KeyboardInterrupt()))([A])
+
+
+def test_a_failure_does_not_stop_the_others(tiny_task: Task) -> None:
+    def action(architecture: Architecture) -> dict[str, float]:
+        if architecture == A:
+            raise RuntimeError("no")
+        return {"accuracy": 1.0}
+
+    assert [m.ok for m in scripted(tiny_task, action)([A, B, A])] == [False, True, False]
+
+
+def test_random_numbers_follow_from_seed_and_architecture(tiny_task: Task) -> None:
+    def draw(architecture: Architecture) -> dict[str, float]:
+        return {"torch": torch.rand(()).item(), "numpy": float(np.random.random())}
+
+    def measured(seed: int, architectures: list[Architecture]) -> list[Measurement]:
+        return scripted(tiny_task, draw, seed)(architectures)
+
+    [a, b] = measured(0, [A, B])
+    [b_first, a_second] = measured(0, [B, A])
+    [other] = measured(1, [A])
+    assert a.metrics == a_second.metrics and b.metrics == b_first.metrics
+    assert a.metrics != b.metrics and a.metrics != other.metrics
+
+
+def test_nothing_needs_preparation_and_no_weights_are_kept_by_default(tiny_task: Task) -> None:
+    evaluator = scripted(tiny_task, lambda a: {})
+    evaluator.prepare()
+    assert evaluator.weights_of(A) is None
+    assert Evaluator.defaults("small") == {}

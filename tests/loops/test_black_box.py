@@ -1,0 +1,272 @@
+"""The loop around a black-box strategy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from nas.errors import NasError
+from nas.evaluators.evaluator import Context, Evaluator
+from nas.loops.black_box import run_black_box
+from nas.objective import Measurement, Objective
+from nas.progress import Silent
+from nas.run import Run
+from nas.search_spaces.nas_bench_201 import NASBench201
+from nas.space import Architecture
+from nas.strategies.random import RandomSearch
+from nas.strategies.strategy import Strategy
+from nas.task import Task
+
+SPACE = NASBench201()
+CONFIG: dict[str, Any] = {
+    "space": "nas-bench-201",
+    "objective": "accuracy",
+    "settings": {},
+    "task": {"input_shape": [3, 8, 8], "outputs": 3},
+}
+
+
+def architecture(*choices: int) -> Architecture:
+    return Architecture(SPACE.name, choices)
+
+
+class Listed(Strategy):
+    """Proposes what it is given, again and again from the start, and remembers what it is told."""
+
+    proposals: Sequence[Architecture] = ()
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.asked = 0
+        self.told: list[tuple[Architecture, Measurement]] = []
+
+    def ask(self, n: int) -> list[Architecture]:
+        assert n == 1
+        self.asked += 1
+        return [self.proposals[(self.asked - 1) % len(self.proposals)]]
+
+    def tell(self, results: Sequence[tuple[Architecture, Measurement]]) -> None:
+        self.told += results
+
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | {"asked": self.asked}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.asked = state["asked"]
+
+
+def listed(*proposals: Architecture) -> Listed:
+    strategy = Listed(SPACE, Objective())
+    strategy.proposals = proposals
+    return strategy
+
+
+class Counting(Evaluator):
+    """Says how many convolutions there are, in thousandths; fails, or is stopped, on demand."""
+
+    failing: tuple[Architecture, ...] = ()
+    stop_after: int | None = None
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.evaluated: list[Architecture] = []
+
+    def evaluate(self, architecture: Architecture) -> dict[str, float]:
+        if len(self.evaluated) == self.stop_after:
+            raise KeyboardInterrupt
+        self.evaluated.append(architecture)
+        if architecture in self.failing:
+            raise RuntimeError("no")
+        return {"accuracy": sum("conv" in name for name in SPACE.operations(architecture)) / 1000}
+
+
+@pytest.fixture
+def evaluator(tiny_task: Task) -> Counting:
+    return Counting(Context(SPACE, tiny_task))
+
+
+def run_of(folder: Path, objective: str = "accuracy") -> Run:
+    return Run.create(folder, CONFIG | {"objective": objective}, SPACE)
+
+
+def search(run: Run, strategy: Strategy, evaluator: Evaluator, evaluations: int) -> Any:
+    with run.locked():
+        return run_black_box(run, strategy, evaluator, evaluations, Silent())
+
+
+def test_the_budget_is_spent_and_the_best_is_returned(tmp_path: Path, evaluator: Counting) -> None:
+    run = run_of(tmp_path)
+    best = search(run, RandomSearch(SPACE, Objective()), evaluator, 20)
+    trials = run.trials()
+    assert len(trials) == len(evaluator.evaluated) == 20
+    assert [t.architecture for t in trials] == evaluator.evaluated
+    assert [t.number for t in trials] == list(range(20))
+    top = max(t.measurement.metrics["accuracy"] for t in trials)
+    assert best.measurement.metrics["accuracy"] == top
+
+
+def test_the_first_of_equals_is_the_best(tmp_path: Path, evaluator: Counting) -> None:
+    a, b, c = (
+        architecture(0, 0, 0, 0, 0, 2),
+        architecture(3, 0, 0, 0, 0, 2),
+        architecture(2, 0, 0, 0, 0, 2),
+    )
+    best = search(run_of(tmp_path), listed(a, b, c), evaluator, 3)
+    assert SPACE.canonical(a) != SPACE.canonical(b)
+    assert best.number == min(
+        t.number
+        for t in run_of(tmp_path).trials()
+        if t.measurement == best.measurement or t.measurement.metrics == best.measurement.metrics
+    )
+
+
+def test_minimising(tmp_path: Path, evaluator: Counting) -> None:
+    none, conv = architecture(0, 0, 0, 0, 0, 1), architecture(0, 0, 0, 3, 0, 0)
+    best = search(run_of(tmp_path, "-accuracy"), listed(conv, none), evaluator, 2)
+    assert best.architecture == none
+    assert run_of(tmp_path, "-accuracy").study.direction == optuna.study.StudyDirection.MINIMIZE
+
+
+def test_equal_networks_are_evaluated_once_and_told_again(
+    tmp_path: Path, evaluator: Counting
+) -> None:
+    """`none` into a node makes all that leaves it nothing: different rows, one network."""
+    first, same = architecture(0, 0, 0, 3, 0, 0), architecture(0, 0, 3, 3, 3, 0)
+    other = architecture(0, 0, 0, 2, 0, 0)
+    assert SPACE.canonical(first) == SPACE.canonical(same)
+    strategy = listed(first, same, first, other)
+    run = run_of(tmp_path)
+    search(run, strategy, evaluator, 2)
+    assert evaluator.evaluated == [first, other]
+    assert [a for a, _ in strategy.told] == [first, same, first, other]
+    assert strategy.told[0][1] is strategy.told[1][1] is strategy.told[2][1]
+
+
+def test_a_strategy_with_nothing_new_ends_the_search(tmp_path: Path, evaluator: Counting) -> None:
+    strategy = listed(architecture(0, 0, 0, 3, 0, 0), architecture(0, 0, 0, 2, 0, 0))
+    run = run_of(tmp_path)
+    search(run, strategy, evaluator, 50)
+    assert len(run.trials()) == 2
+
+
+def test_failures_are_recorded_and_the_search_goes_on(tmp_path: Path, evaluator: Counting) -> None:
+    bad, good = architecture(0, 0, 0, 3, 0, 0), architecture(0, 0, 0, 2, 0, 0)
+    evaluator.failing = (bad,)
+    run, strategy = run_of(tmp_path), listed(bad, good, bad)
+    best = search(run, strategy, evaluator, 2)
+    assert best.architecture == good
+    failed, complete = run.study.trials
+    assert failed.state == optuna.trial.TrialState.FAIL
+    assert complete.state == optuna.trial.TrialState.COMPLETE
+    assert strategy.told[0][1].error == "RuntimeError: no"
+    statuses = [event["status"] for event in run.events()]
+    assert statuses == ["failed", "ok"]
+
+
+def test_nothing_but_failures_is_an_error_with_the_reason(
+    tmp_path: Path, evaluator: Counting
+) -> None:
+    bad = architecture(0, 0, 0, 3, 0, 0)
+    evaluator.failing = (bad,)
+    with pytest.raises(NasError, match="none of 1 architectures could be evaluated: RuntimeError"):
+        search(run_of(tmp_path), listed(bad), evaluator, 1)
+
+
+def test_an_invalid_proposal_is_an_error(tmp_path: Path, evaluator: Counting) -> None:
+    with pytest.raises(NasError, match="not in the range 0 to 4"):
+        search(run_of(tmp_path), listed(architecture(0, 0, 0, 0, 0, 9)), evaluator, 1)
+
+
+# -- interruptions --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stop_after", [0, 1, 5, 9])
+@pytest.mark.parametrize("keep", [True, False])
+def test_an_interrupted_search_ends_the_same(
+    tmp_path: Path, tiny_task: Task, stop_after: int, keep: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a checkpoint after every trial, or none at all: then the study is replayed."""
+    monkeypatch.setattr("nas.loops.black_box._SAVE_EVERY", -1.0 if keep else 1e9)
+    results = []
+    for folder, stop in ((tmp_path / "whole", None), (tmp_path / "cut", stop_after)):
+        evaluator = Counting(Context(SPACE, tiny_task))
+        if stop is not None:
+            evaluator.stop_after = stop
+            with pytest.raises(KeyboardInterrupt):
+                search(run_of(folder), RandomSearch(SPACE, Objective()), evaluator, 10)
+            again = Counting(Context(SPACE, tiny_task))
+            best = search(run_of(folder), RandomSearch(SPACE, Objective()), again, 10)
+            assert len(again.evaluated) == 10 - stop  # nothing is evaluated twice
+        else:
+            best = search(run_of(folder), RandomSearch(SPACE, Objective()), evaluator, 10)
+        trials = [
+            (t.number, t.architecture, t.measurement.metrics) for t in run_of(folder).trials()
+        ]
+        logged = [(e["number"], e["metrics"]) for e in run_of(folder).events()]
+        results.append((best.number, trials, logged))
+    assert results[0] == results[1]
+
+
+def test_duplicates_are_known_again_after_an_interruption(
+    tmp_path: Path, tiny_task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nas.loops.black_box._SAVE_EVERY", -1.0)
+    first, same = architecture(0, 0, 0, 3, 0, 0), architecture(0, 0, 3, 3, 3, 0)
+    other = architecture(0, 0, 0, 2, 0, 0)
+    cut, again = (Counting(Context(SPACE, tiny_task)) for _ in range(2))
+    cut.stop_after = 1
+    with pytest.raises(KeyboardInterrupt):
+        search(run_of(tmp_path), listed(first, other, same), cut, 2)
+    strategy = listed(first, same, other)
+    search(run_of(tmp_path), strategy, again, 2)
+    assert cut.evaluated == [first]
+    assert again.evaluated == [other]
+
+
+def test_a_trial_that_was_recorded_but_not_logged_is_logged(
+    tmp_path: Path, evaluator: Counting
+) -> None:
+    run = run_of(tmp_path)
+    search(run, RandomSearch(SPACE, Objective()), evaluator, 3)
+    log = (tmp_path / "log.jsonl").read_text()
+    (tmp_path / "log.jsonl").write_text("".join(log.splitlines(keepends=True)[:2]))
+    (tmp_path / "checkpoint" / "search.pt").unlink()
+    search(run_of(tmp_path), RandomSearch(SPACE, Objective()), evaluator, 3)
+    assert (tmp_path / "log.jsonl").read_text() == log
+
+
+def test_a_study_that_was_changed_is_refused(tmp_path: Path, evaluator: Counting) -> None:
+    search(run_of(tmp_path), RandomSearch(SPACE, Objective()), evaluator, 3)
+    (tmp_path / "checkpoint" / "search.pt").unlink()
+    with pytest.raises(NasError, match="trial 0 is another architecture than the search proposes"):
+        search(run_of(tmp_path), RandomSearch(SPACE, Objective(), seed=1), evaluator, 3)
+
+
+def test_a_study_that_lost_trials_is_refused(tmp_path: Path, evaluator: Counting) -> None:
+    search(run_of(tmp_path), RandomSearch(SPACE, Objective()), evaluator, 3)
+    (tmp_path / "study.journal").unlink()
+    with pytest.raises(NasError, match=r"study\.journal lacks trials"):
+        search(run_of(tmp_path), RandomSearch(SPACE, Objective()), evaluator, 3)
+
+
+def test_a_checkpoint_of_another_search_is_refused(tmp_path: Path, evaluator: Counting) -> None:
+    import torch
+
+    run = run_of(tmp_path)
+    (tmp_path / "checkpoint").mkdir()
+    torch.save({"epoch": 3}, tmp_path / "checkpoint" / "search.pt")
+    with pytest.raises(NasError, match=r"search\.pt is of another search \(KeyError"):
+        search(run, RandomSearch(SPACE, Objective()), evaluator, 3)
+
+
+def test_the_log_is_json(tmp_path: Path, evaluator: Counting) -> None:
+    search(run_of(tmp_path), RandomSearch(SPACE, Objective()), evaluator, 3)
+    for line in (tmp_path / "log.jsonl").read_text().splitlines():
+        event = json.loads(line)
+        assert SPACE.parse(event["architecture"]) in evaluator.evaluated

@@ -1,0 +1,129 @@
+"""What importing costs, and who may import whom."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import nas
+
+ROOT = Path(__file__).parents[1]
+HEAVY = (
+    "torch",
+    "torchvision",
+    "optuna",
+    "networkx",
+    "numpy",
+    "matplotlib",
+    "sklearn",
+    "safetensors",
+)
+
+
+def run(code: str) -> str:
+    """Run Python code in a fresh process and return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+# -- cost -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import nas",
+        "import nas.cli",
+        "import nas.errors, nas.settings, nas.registry",
+        "from nas import NasError",
+        "import nas; dir(nas); nas.__version__",
+    ],
+)
+def test_what_is_imported_first_is_light(statement: str) -> None:
+    loaded = run(f"import sys\n{statement}\nprint([m for m in {HEAVY} if m in sys.modules])")
+    assert loaded == "[]\n"
+
+
+def test_help_is_light() -> None:
+    loaded = run(
+        "import sys\n"
+        "from nas.cli import main\n"
+        "sys.argv = ['nas', '--help']\n"
+        "try:\n"
+        "    main()\n"
+        "except SystemExit as end:\n"
+        "    assert not end.code\n"
+        f"print([m for m in {HEAVY} if m in sys.modules])"
+    )
+    assert "search" in loaded and loaded.endswith("[]\n")
+
+
+def test_spaces_without_a_network_do_without_torch() -> None:
+    """Architectures are drawn, written and read without it."""
+    loaded = run(
+        "import sys\n"
+        "import numpy\n"
+        "from nas.search_spaces.nas_bench_201 import NASBench201\n"
+        "space = NASBench201()\n"
+        "a = space.sample(numpy.random.default_rng(0), 1)[0]\n"
+        "assert space.parse(space.format(space.mutate(a, numpy.random.default_rng(0))))\n"
+        "space.canonical(a), space.encode([a]), space.graph(a), space.path(a)\n"
+        "print('torch' in sys.modules)"
+    )
+    assert loaded == "False\n"
+
+
+# -- the public face --------------------------------------------------------------------------
+
+
+def test_public_names() -> None:
+    for name in nas.__all__:
+        assert getattr(nas, name) is not None
+    assert dir(nas) == sorted(nas.__all__)
+    with pytest.raises(AttributeError, match="module 'nas' has no attribute 'serach'"):
+        _ = nas.serach  # type: ignore[attr-defined]
+
+
+def test_type_checkers_see_the_same_names() -> None:
+    tree = ast.parse(Path(nas.__file__).read_text(encoding="utf-8"))
+    [block] = [node for node in tree.body if isinstance(node, ast.If)]
+    typed = {
+        alias.asname: node.module
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert typed == nas._HOME
+
+
+@pytest.mark.parametrize("name", ["search", "train", "export"])
+def test_functions_with_the_name_of_their_file(name: str) -> None:
+    """`nas.search` is the function, before and after `nas/search.py` is imported."""
+    module = import_module(f"nas.{name}")
+    assert getattr(nas, name) is getattr(module, name)
+    order = f"import nas, nas.{name}; print(callable(nas.{name}))"
+    assert run(order) == "True\n"
+
+
+# -- who may import whom ----------------------------------------------------------------------
+
+
+def test_import_contract() -> None:
+    """The contract is `.importlinter`."""
+    pytest.importorskip("importlinter")
+    code = (
+        "from importlinter.cli import lint_imports as lint; raise SystemExit(lint(no_cache=True))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " 0 broken" in done.stdout
