@@ -96,7 +96,7 @@ def search(
         str, typer.Option(help="digits, cifar10, npz:FILE, folder:PATH, file.py:name ...")
     ] = "digits",
     evaluator: Annotated[
-        str, typer.Option(help="How a black-box strategy's candidates are judged.")
+        str, typer.Option(help="How candidates are judged; see nas evaluators.")
     ] = "supernet",
     objective: Annotated[
         str, typer.Option(help="The metric to maximise, or with a minus to minimise.")
@@ -211,7 +211,7 @@ def _print_run(run: Any, as_json: bool) -> None:
     typer.echo(best.space.format(best.architecture) + "\n")
     typer.echo(text(best.space.graph(best.architecture)) + "\n")
     metrics = "  ".join(f"{name} {value:.4f}" for name, value in best.metrics.items())
-    shared = run.read_best().get("weights") == "supernet"
+    shared = run.config["evaluator"] == "supernet"
     typer.echo(f"{metrics}  (validation{', shared weights' if shared else ''})")
     typer.echo(f"drawn in {run.folder / 'best.png'}, report in {run.folder / 'report.html'}\n")
     typer.echo(f"next: nas show {run.folder} | nas train {run.folder} | nas export {run.folder}")

@@ -93,16 +93,20 @@ class Found:
         return load_weights(network, self.run.folder / "best.safetensors")
 
     def _trained(self) -> nn.Module:
+        from nas.task import TaskInfo
+
         if self.run is None:
             raise NasError(f"'{self.name}' comes from no run: it has no trained weights")
         file = self.run.folder / "train" / "result.json"
         if not file.exists():
             raise NasError(f"{self.run.folder} is not trained yet: nas train {self.run.folder}")
         try:
-            settings = dict(json.loads(file.read_text(encoding="utf-8"))["network"])
+            record = json.loads(file.read_text(encoding="utf-8"))
+            settings, shapes = dict(record["network"]), json.dumps(record["data"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise NasError(f"{file} is damaged: {error!r}") from error
-        network = self.space.build(self.architecture, self.run.info, **settings)
+        info = TaskInfo.from_json(shapes)  # perhaps of other data than the run's
+        network = self.space.build(self.architecture, info, **settings)
         return load_weights(network, file.parent / "weights.safetensors")
 
 

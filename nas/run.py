@@ -81,7 +81,7 @@ class Run:
                     f"{folder} holds a run with other settings ({difference}); "
                     "choose another --out, or continue that run with: nas resume " + str(folder)
                 )
-            if run.config["task"] != json.loads(json.dumps(config["task"])):
+            if _nameless(run.config["task"]) != _nameless(json.loads(json.dumps(config["task"]))):
                 raise NasError(
                     f"{folder}: data '{config['data']}' is not what it was when this run was "
                     "started; choose another --out"
@@ -185,13 +185,12 @@ class Run:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         file = self.folder / "study.journal"
         try:
-            storage = JournalStorage(JournalFileBackend(str(file)))
-            return optuna.create_study(
-                storage=storage,
-                study_name="nas",
-                direction=self.objective.direction,
-                load_if_exists=True,
-            )
+            storage = JournalStorage(JournalFileBackend(str(file.resolve())))
+            try:
+                return optuna.load_study(study_name="nas", storage=storage)
+            except KeyError:  # none yet; only reading must not write, nor wait for a lock
+                direction = self.objective.direction
+                return optuna.create_study(storage=storage, study_name="nas", direction=direction)
         except Exception as error:
             raise NasError(f"{file} is damaged ({type(error).__name__}: {error})") from error
 
@@ -335,6 +334,12 @@ def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
                     return f"{group}.{inner}"
         return f"{key}={old.get(key)!r}, not {plain.get(key)!r}"
     return ""
+
+
+def _nameless(task: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the name of the data: a file may be named in several ways."""
+    splits = task.get("splits") or {}
+    return task | {"splits": {key: value for key, value in splits.items() if key != "name"}}
 
 
 def _mend(folder: Path) -> None:

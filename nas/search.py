@@ -62,8 +62,8 @@ def search(
         space: A name, `file.py:Name`, a `SearchSpace`, or a module class written with mutables.
         strategy: A name; see `nas strategies`.
         data: A name such as "digits" or "npz:PATH", `file.py:name` of a task, or a `Task`.
-        evaluator: A name; how a black-box strategy's candidates are judged. Differentiable
-            strategies train a supernet themselves.
+        evaluator: A name; how candidates are judged. A differentiable strategy trains a supernet
+            itself: "supernet" scores its result there, another evaluator measures it anew.
         objective: The metric to maximise, or with a minus to minimise.
         evaluations: Budget of a black-box strategy; None is 50 at small and 1,000 at paper scale.
         scale: "small" or "paper": which default widths and epochs; None is what suits the data.
@@ -113,7 +113,7 @@ class _Plan:
     @property
     def is_black_box(self) -> bool:
         """Whether the strategy asks and is told, instead of training gates."""
-        return isinstance(self.strategy, type) and issubclass(self.strategy, Strategy)
+        return _is_black_box(self.strategy)
 
 
 def _make_plan(
@@ -146,7 +146,7 @@ def _make_plan(
         "evaluator": evaluator,
         "data": _absolute(data) if isinstance(data, str) else task.name,
         "objective": objective,
-        "evaluations": evaluations or EVALUATIONS[scale],
+        "evaluations": _budget(factory, strategy, evaluations, scale),
         "scale": scale,
         "seed": seed,
         "device": device,
@@ -190,6 +190,23 @@ def _check_networks(plan: _Plan) -> None:
             return
     if refused:
         raise refused
+
+
+def _is_black_box(factory: Any) -> bool:
+    """Tell whether a strategy asks and is told, instead of training gates."""
+    return isinstance(factory, type) and issubclass(factory, Strategy)
+
+
+def _budget(factory: Any, strategy: str, evaluations: int | None, scale: str) -> int | None:
+    """Return how many architectures a black-box strategy may try; None for another."""
+    if _is_black_box(factory):
+        return evaluations or EVALUATIONS[scale]
+    if evaluations is not None:
+        raise NasError(
+            f"evaluations={evaluations}: this is the budget of a black-box strategy; '{strategy}' "
+            "trains gates for a number of epochs (--set epochs=...)"
+        )
+    return None
 
 
 def load_data(
@@ -286,6 +303,7 @@ def _execute(plan: _Plan, run: Run, progress: Progress) -> None:
     reason = collapse(plan.space, architecture)
     if reason and not plan.is_black_box:
         progress.warn(f"the result has collapsed. {reason}")
+        run.log({"event": "warning", "message": f"the result has collapsed. {reason}"})
     run.log({"event": "done", "architecture": plan.space.format(architecture), **metrics})
     _report(run, architecture)
 
@@ -317,7 +335,6 @@ def _black_box(
 def _differentiable(
     plan: _Plan, run: Run, progress: Progress
 ) -> tuple[Architecture, dict[str, float], nn.Module | None]:
-    from nas.evaluators.supernet import SupernetSettings, score_path
     from nas.strategies.differentiable.strategy import DifferentiableStrategy
 
     supernet: Supernet = plan.space.supernet(plan.task.info, **plan.supernet)
@@ -325,15 +342,40 @@ def _differentiable(
     steps = max(1, plan.task.size("train") // plan.strategy_settings.batch_size)
     strategy = DifferentiableStrategy(plan.strategy_settings, supernet, plan.task, steps)
     architecture = run_differentiable(run, strategy, plan.task, plan.config["seed"], progress)
-    settings = SupernetSettings(batch_size=plan.strategy_settings.batch_size)
-    path = supernet.path(architecture)
-    metrics = score_path(supernet, path, plan.task, "valid", settings)
+    network = _calibrated(supernet, architecture, plan.task)
     trials = run.trials()
     if trials:  # of a run that was killed after this
         run.log_trial(trials[0])
-    else:
-        run.record(architecture, Measurement(metrics))
-    return architecture, metrics, supernet.extract(architecture)
+        return architecture, trials[0].measurement.metrics, network
+    measurement = _judge(plan, run, supernet, architecture, progress)
+    run.record(architecture, measurement)
+    return architecture, measurement.metrics, network
+
+
+def _calibrated(supernet: Supernet, architecture: Architecture, task: Task) -> nn.Module:
+    """Return the plain network with the shared weights and batch norm statistics of its own."""
+    from nas.evaluators.supernet import SupernetSettings, score_path
+
+    score_path(supernet, supernet.path(architecture), task, "valid", SupernetSettings())
+    return supernet.extract(architecture)
+
+
+def _judge(
+    plan: _Plan, run: Run, supernet: Supernet, architecture: Architecture, progress: Progress
+) -> Measurement:
+    """Measure what the gates chose: on the strategy's own supernet, or by another evaluator."""
+    from nas.evaluators.supernet import score_path
+
+    if plan.evaluator.shares_weights:
+        path = supernet.path(architecture)
+        return Measurement(score_path(supernet, path, plan.task, "valid", plan.evaluator_settings))
+    progress.note(f"measuring the result by evaluator '{plan.config['evaluator']}'")
+    evaluator: Evaluator = plan.evaluator(_context(plan, run, progress), plan.evaluator_settings)
+    evaluator.prepare()
+    [measurement] = evaluator([architecture])
+    if not measurement.ok:
+        raise NasError(f"what was found could not be evaluated: {measurement.error}")
+    return measurement
 
 
 def _weights_kind(network: nn.Module | None, shared: bool) -> str:

@@ -47,7 +47,7 @@ def describe(
     }
     if found.metrics:
         description["metrics"] = found.metrics
-        description["weights"] = found.run.read_best().get("weights", "") if found.run else ""
+        description["evaluator"] = found.run.config["evaluator"] if found.run else ""
     if out is not None:
         description["drawn"] = str(draw(graph, out, title=found.name))
     return description
@@ -69,7 +69,7 @@ def print_description(description: dict[str, Any]) -> str:
     d = description
     shape = "x".join(map(str, d["input_shape"]))
     settings = " ".join(f"{name}={value}" for name, value in d["network"].items())
-    shared = ", shared weights" if d.get("weights") == "supernet" else ""
+    shared = ", shared weights" if d.get("evaluator") == "supernet" else ""
     lines = [
         f"{d['name']} ({d['space']})",
         "",

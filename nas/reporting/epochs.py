@@ -20,7 +20,7 @@ _PHASES = {"search": "Search", "supernet": "Supernet training", "train": "Traini
 _CHARTS = {
     "loss": {"train loss": TRAIN, "valid loss": VALID},
     "accuracy": {"train accuracy": TRAIN, "valid accuracy": VALID},
-    "skip connections": {"skips": SKIP},
+    "identity operations": {"identities": SKIP},
 }
 
 

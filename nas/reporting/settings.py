@@ -42,7 +42,7 @@ def _object(value: object) -> Record:
 def _task(task: Record) -> Record:
     """Return the shapes, and of each split its size and the start of its hash.
 
-    The name, the seed and the fractions, which are recorded too, follow from other settings.
+    How the splits were made is in `config.json`; the sizes and hashes tell whether they agree.
     """
     splits = _object(task.get("splits"))
     sizes, hashes = _object(splits.get("sizes")), _object(splits.get("sha256"))

@@ -17,7 +17,7 @@ from nas.reporting.markup import code, figure, label, section, table
 from nas.reporting.ranking import objective_of, ranked
 from nas.reporting.records import Record, Recorded, metrics_of, number_of
 
-__all__ = ["trials_section"]
+__all__ = ["trial_chart", "trials_section"]
 
 Values: TypeAlias = "NDArray[np.float64]"
 
@@ -34,7 +34,7 @@ def trials_section(run: Recorded) -> str:
     if not best or len(run.trials) == 1:
         return ""
     name, sign = objective_of(run)
-    image = svg(_chart(run.trials, name, sign), f"{name} of every trial", "trials")
+    image = svg(trial_chart(run.trials, name, sign), f"{name} of every trial", "trials")
     content = f'<figure class="broad">{image}</figure><h3>The best {len(best)}</h3>'
     return section("Trials", f'{content}<div class="wide">{_table(best, name)}</div>')
 
@@ -52,8 +52,14 @@ def _table(best: Sequence[Record], name: str) -> str:
     return table(head, rows)
 
 
-def _chart(trials: Sequence[Record], name: str, sign: int) -> Figure:
-    """Draw every trial and the best so far; failures are crosses at the bottom."""
+def trial_chart(trials: Sequence[Record], name: str, sign: int) -> Figure:
+    """Draw every trial and the best so far; failures are crosses at the bottom.
+
+    Args:
+        trials: In order; the metric was measured of one at least.
+        name: The metric.
+        sign: 1 if more is better, -1 if less is.
+    """
     drawing, axes = chart(name.replace("_", " "), "trial", width=9.6)
     measured = [(t["number"], metrics_of(t)[name]) for t in trials if name in metrics_of(t)]
     numbers, values = np.array(measured, dtype=float).T

@@ -86,7 +86,7 @@ def test_weights_of_a_failure_are_not_those_of_another(tiny_task: Task) -> None:
     space = ModuleSpace(Net)
     evaluator = make(tiny_task, space)
     evaluator([space.parse("x=good")])
-    with pytest.raises(NasError, match="could not be trained again: .*out of memory"):
+    with pytest.raises(NasError, match=r"could not be trained again: .*out of memory"):
         evaluator.weights_of(space.parse("x=raises"))
 
 
