@@ -72,9 +72,18 @@ def list_strategies(name: str | None) -> list[Entry]:
             line["parts"] = _parts(settings)
         if name and settings:
             line["settings at paper scale"] = _settings(settings)
+            if not isinstance(entry.factory, type):
+                line["other settings at small scale"] = _other(entry.factory("small"), settings)
             line["parts to choose from"] = _all_parts()
         entries.append(line)
     return entries
+
+
+def _other(settings: Any, reference: Any) -> str:
+    """Write the settings that differ from a reference."""
+    values = dataclasses.asdict(reference)
+    changed = {k: v for k, v in dataclasses.asdict(settings).items() if v != values[k]}
+    return _pairs(changed, "")
 
 
 def _parts(settings: Any) -> str:

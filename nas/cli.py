@@ -93,7 +93,7 @@ def search(
     ] = "darts",
     strategy: Annotated[str, typer.Option(help="A name; see nas strategies.")] = "pc-darts",
     data: Annotated[
-        str, typer.Option(help="digits, cifar10, npz:FILE, folder:PATH, file.py:name ...")
+        str, typer.Option(help="A name (see nas data), npz:FILE, folder:PATH, or file.py:name.")
     ] = "digits",
     evaluator: Annotated[
         str, typer.Option(help="How candidates are judged; see nas evaluators.")
@@ -119,7 +119,7 @@ def search(
     ] = None,
     config: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(help="JSON or TOML file with these options and [settings]."),
+        typer.Option(help="JSON or TOML file with these options, and settings by group."),
     ] = None,
     assignments: Set = None,
     download: Download = False,

@@ -170,7 +170,7 @@ def _make_plan(
 def _check_objective(plan: _Plan) -> None:
     """Refuse a metric that will not be measured, where that is known beforehand."""
     metric = Objective(plan.config["objective"]).metric
-    measured = plan.evaluator.metrics if plan.is_black_box else ("accuracy", "loss")
+    measured = plan.evaluator.metrics
     if measured and metric not in measured:
         raise unknown("objective", metric, measured)
 
@@ -342,7 +342,7 @@ def _differentiable(
     steps = max(1, plan.task.size("train") // plan.strategy_settings.batch_size)
     strategy = DifferentiableStrategy(plan.strategy_settings, supernet, plan.task, steps)
     architecture = run_differentiable(run, strategy, plan.task, plan.config["seed"], progress)
-    network = _calibrated(supernet, architecture, plan.task)
+    network = _calibrated(plan, supernet, architecture)
     trials = run.trials()
     if trials:  # of a run that was killed after this
         run.log_trial(trials[0])
@@ -352,11 +352,14 @@ def _differentiable(
     return architecture, measurement.metrics, network
 
 
-def _calibrated(supernet: Supernet, architecture: Architecture, task: Task) -> nn.Module:
+def _calibrated(plan: _Plan, supernet: Supernet, architecture: Architecture) -> nn.Module:
     """Return the plain network with the shared weights and batch norm statistics of its own."""
     from nas.evaluators.supernet import SupernetSettings, score_path
 
-    score_path(supernet, supernet.path(architecture), task, "valid", SupernetSettings())
+    chosen = plan.evaluator_settings  # so that the network is the one that is measured
+    settings = chosen if isinstance(chosen, SupernetSettings) else SupernetSettings()
+    settings = dataclasses.replace(settings, batch_norm="recalibrate")
+    score_path(supernet, supernet.path(architecture), plan.task, "valid", settings)
     return supernet.extract(architecture)
 
 

@@ -24,6 +24,10 @@ SEARCHES: dict[str, list[str]] = {
     "supernet": ["--strategy", "random", "--evaluations", "4", "--set", "evaluator.epochs=2"],
     "perturbation": ["--strategy", "gdas", "--set", "epochs=2", "--set", "selection=perturbation"],
     "drawn": ["--strategy", "drnas", "--set", "epochs=2", "--set", "solver=second-order"],
+    "judged": [
+        *("--strategy", "darts", "--set", "epochs=2"),
+        *("--evaluator", "train", "--set", "evaluator.epochs=1"),
+    ],
     "train": [
         *("--strategy", "random", "--evaluations", "3"),
         *("--evaluator", "train", "--set", "evaluator.epochs=2"),

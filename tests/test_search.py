@@ -16,7 +16,10 @@ from torch import Tensor, nn
 import nas
 from nas.data import load_task
 from nas.errors import NasError
+from nas.evaluators.evaluator import Context
 from nas.evaluators.supernet import SupernetSettings, score_path
+from nas.evaluators.train import TrainEvaluator
+from nas.fit import TrainSettings
 from nas.mutables import OneOf
 from nas.run import Run
 from nas.search_spaces.module import ModuleSpace
@@ -42,13 +45,15 @@ def search(tmp_path: Path, tiny_npz: Path, no_report: None) -> Search:
     ) -> Run:
         small = {} if "space" in options else SMALL
         settings = {group: dict(values) for group, values in small.items()}
-        settings["evaluator" if strategy == "random" else "strategy"] = {"epochs": 2}
+        settings["evaluator"] = {"epochs": 2}
+        if strategy != "random":
+            settings["strategy"] = {"epochs": 2}
         for group, values in options.pop("settings", {}).items():
             settings.setdefault(group, {}).update(values)
         chosen: dict[str, Any] = {
             "space": "nas-bench-201",
             "data": f"npz:{tiny_npz}",
-            "evaluations": 2,
+            "evaluations": 2 if strategy == "random" else None,
             "device": "cpu",
             "out": tmp_path / out if out else None,
         }
@@ -124,11 +129,12 @@ def test_a_search_goes_on_from_another_folder(
 # -- the result -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("strategy", "evaluator"), [("random", "supernet"), ("darts", "supernet")])
+@pytest.mark.parametrize("batch_size", [7, 64])
+@pytest.mark.parametrize("strategy", ["random", "darts"])
 def test_inherited_weights_give_the_accuracy_that_was_measured(
-    search: Search, tiny_npz: Path, strategy: str, evaluator: str
+    search: Search, tiny_npz: Path, strategy: str, batch_size: int
 ) -> None:
-    run = search(strategy, evaluator)
+    run = search(strategy, settings={"evaluator": {"batch_size": batch_size}})
     network = run.best.build("inherited")
     task = load_task(f"npz:{tiny_npz}")
     [(x, y)] = list(task.batches("valid", 20))
@@ -144,6 +150,18 @@ def test_weights_of_trained_candidates_are_kept(search: Search) -> None:
     state = load_file(run.folder / "best.safetensors")
     network = run.best.build("inherited")
     assert all(torch.equal(w, state[name]) for name, w in network.state_dict().items())
+
+
+def test_what_gates_chose_is_measured_by_another_evaluator(search: Search) -> None:
+    """Judged as the same architecture is in any search, with the shared weights kept beside."""
+    settings = {"evaluator": {"cutout": 0, "epochs": 1}}
+    run = search("darts", "train", settings=settings)
+    assert run.read_best()["weights"] == "supernet"
+    judged = search("random", "train", out="other", evaluations=1, settings=settings)
+    space = NASBench201()
+    context = Context(space, load_task(run.config["data"]), 0, network=SMALL["network"])
+    evaluator = TrainEvaluator(context, TrainSettings(**judged.settings("evaluator")))
+    assert evaluator([run.best.architecture])[0].metrics == run.best.metrics
 
 
 def test_the_best_trial_is_the_result(search: Search) -> None:
@@ -255,6 +273,7 @@ def test_a_module_of_a_user_is_found_again_by_its_file(search: Search, tmp_path:
         ({"objective": "-", "strategy": "darts"}, "expected a metric"),
         ({"strategy": "darts", "objective": "f1"}, "unknown objective 'f1'"),
         ({"evaluations": 0}, "evaluations=0: at least 1"),
+        ({"evaluations": 5, "strategy": "darts"}, "evaluations=5: this is the budget of a black"),
         ({"seed": -1}, "seed=-1"),
         ({"device": "cuda:99"}, "device 'cuda:99' cannot be used"),
         ({"device": "tpu"}, "device 'tpu' cannot be used"),
@@ -316,7 +335,7 @@ def test_a_differentiable_search_reports_the_score_of_its_path(search: Search) -
     supernet = space.supernet(task.info, **run.settings("supernet"))
     state = torch.load(run.folder / "checkpoint" / "search.pt", weights_only=True)
     supernet.load_state_dict(state["supernet"])
-    settings = SupernetSettings(batch_size=run.settings("strategy")["batch_size"])
+    settings = SupernetSettings(**run.settings("evaluator"))
     path = supernet.path(run.best.architecture)
     assert score_path(supernet, path, task, "valid", settings) == run.best.metrics
     [trial] = run.trials()

@@ -156,10 +156,7 @@ SMALL: dict[str, dict[str, dict[str, Any]]] = {
     },
     "nasnet": {"network": {"channels": 4, "layers": 3}},
 }
-PAIRS = [
-    *itertools.product(SPACES, DIFFERENTIABLE, ["supernet"]),
-    *itertools.product(SPACES, BLACK_BOX, registry.names("evaluators")),
-]
+PAIRS = [*itertools.product(SPACES, ENTRIES, registry.names("evaluators"))]
 NO_SUPERNET = ("nasnet",)
 NO_PARTS = ("module", "constrained")  # neither partial channels nor gates over edges
 
@@ -179,15 +176,15 @@ def test_every_pairing_runs_or_is_refused_with_a_reason(
 ) -> None:
     made = SPACES[space]()
     groups = {name: dict(values) for name, values in SMALL.get(space, {}).items()}
-    if strategy in BLACK_BOX:
-        groups["evaluator"] = {"epochs": 1, "batch_size": 16}
-    else:
+    groups["evaluator"] = {"epochs": 1, "batch_size": 16}
+    if strategy in DIFFERENTIABLE:
         groups["strategy"] = {"epochs": 1, "batch_size": 10}
+    evaluations = 2 if strategy in BLACK_BOX else None
 
     def run() -> Any:
         return search(
-            made, strategy, tiny_task, evaluator, evaluations=2, out=tmp_path / "run",
-            settings=groups,
+            made, strategy, tiny_task, evaluator, evaluations=evaluations,
+            out=tmp_path / "run", settings=groups,
         )  # fmt: skip
 
     reason = refusal(space, strategy, evaluator)
