@@ -13,9 +13,9 @@ from nas.errors import NasError, unknown
 from nas.fit import TrainSettings, fit, train_defaults
 from nas.found import Found, find
 from nas.measure import measure
+from nas.plan import SCALES, load_data
 from nas.progress import Console, Progress
 from nas.run import Run
-from nas.search import SCALES, load_data
 from nas.settings import fill
 from nas.weights import save_weights
 

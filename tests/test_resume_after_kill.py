@@ -143,6 +143,7 @@ def test_killed_again_and_again(search: Search) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("search", FAST, indirect=True)
 def test_killed_at_every_moment(search: Search) -> None:
     for kill_at in range(1, search.moments + 1):
         search.kill_and_resume(kill_at)

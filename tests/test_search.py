@@ -45,7 +45,8 @@ def search(tmp_path: Path, tiny_npz: Path, no_report: None) -> Search:
     ) -> Run:
         small = {} if "space" in options else SMALL
         settings = {group: dict(values) for group, values in small.items()}
-        settings["evaluator"] = {"epochs": 2}
+        if strategy == "random" or evaluator == "train":
+            settings["evaluator"] = {"epochs": 2}
         if strategy != "random":
             settings["strategy"] = {"epochs": 2}
         for group, values in options.pop("settings", {}).items():
@@ -279,6 +280,10 @@ def test_a_module_of_a_user_is_found_again_by_its_file(search: Search, tmp_path:
         ({"device": "tpu"}, "device 'tpu' cannot be used"),
         ({"settings": {"strateg": {}}}, r"unknown group of settings 'strateg'\. Did you mean"),
         ({"settings": {"strategy": {"x": 1}}}, "unknown setting of strategy 'x'"),
+        (
+            {"strategy": "darts", "settings": {"evaluator": {"epochs": 7}}},
+            "evaluator.epochs: 'darts' trains the supernet itself",
+        ),
         ({"settings": {"evaluator": {"epoch": 1}}}, r"'epoch'\. Did you mean 'epochs'"),
         ({"settings": {"evaluator": {"epochs": "x"}}}, "evaluator.epochs='x': expected int"),
         ({"settings": {"supernet": {"chanels": 4}}}, r"'chanels'\. Did you mean 'channels'"),

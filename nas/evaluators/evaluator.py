@@ -61,6 +61,8 @@ class Evaluator(ABC):
     Settings: type | None = None
     metrics: tuple[str, ...] = ()
     """Names of what `evaluate` returns, where they are known beforehand."""
+    prepare_settings: tuple[str, ...] = ()
+    """Settings that only `prepare` heeds."""
     shares_weights = False
     """Whether `weights_of` gives networks at the supernet's widths."""
 

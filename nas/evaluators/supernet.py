@@ -157,6 +157,7 @@ class SupernetEvaluator(Evaluator):
 
     Settings = SupernetSettings
     metrics = ("accuracy", "loss")
+    prepare_settings = ("epochs", "learning_rate", "momentum", "weight_decay", "grad_clip")
     shares_weights = True
     settings: SupernetSettings
 

@@ -176,7 +176,9 @@ def test_every_pairing_runs_or_is_refused_with_a_reason(
 ) -> None:
     made = SPACES[space]()
     groups = {name: dict(values) for name, values in SMALL.get(space, {}).items()}
-    groups["evaluator"] = {"epochs": 1, "batch_size": 16}
+    groups["evaluator"] = {"batch_size": 16}
+    if strategy in BLACK_BOX or evaluator == "train":
+        groups["evaluator"]["epochs"] = 1
     if strategy in DIFFERENTIABLE:
         groups["strategy"] = {"epochs": 1, "batch_size": 10}
     evaluations = 2 if strategy in BLACK_BOX else None
