@@ -115,7 +115,8 @@ class DARTS(GenotypeSpace):
     def canonical(self, architecture: Architecture) -> Architecture:
         """Order the nodes of every cell; a cell whose nodes are renumbered is the same network.
 
-        Among the orders in which every node comes after its inputs, the smallest row is taken.
+        Among the orders in which every node comes after its inputs, the one whose nodes (inputs,
+        then names of operations) sort first is taken.
         """
         return self._from_nodes([min(_renumbered(cell)) for cell in self._nodes(architecture)])
 

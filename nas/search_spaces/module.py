@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from heapq import heappop, heappush
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 import numpy as np
+from numpy.typing import NDArray
 
 from nas.errors import NasError
 from nas.space import Architecture, ConstraintFunction, Decision, Path, Scores, SearchSpace
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
     from nas.task import TaskInfo
 
 __all__ = ["ModuleSpace"]
+
+_MOST_DERIVED = 10_000
+_WEAKEST = 1e-30
 
 
 class ModuleSpace(SearchSpace):
@@ -157,15 +163,49 @@ class ModuleSpace(SearchSpace):
         return {decision.name: self._selections[decision.name][c] for decision, c in pairs}
 
     def derive(self, scores: Scores) -> Architecture:
-        """Take the strongest option of every gate, or the strongest k of a k-of-n gate."""
-        row = np.zeros((1, len(self.decisions)), dtype=np.int64)
-        for column, decision in enumerate(self.decisions):
-            strongest = np.argsort(-scores[decision.name], kind="stable")
-            kept = tuple(sorted(strongest[: self._choose[decision.name]].tolist()))
-            selections = self._selections[decision.name]
-            row[0, column] = selections.index(kept if kept in selections else kept[0])
-        row[~self.active(row)] = 0
-        return self.require(self.from_array(row)[0])
+        """Take the strongest option of every gate, or the strongest k of a k-of-n gate.
+
+        Under a constraint: the valid architecture with the largest product of strengths.
+
+        Raises:
+            NasError: If none of the strongest architectures is valid.
+        """
+        strengths = [self._strengths(d.name, scores[d.name]) for d in self.decisions]
+        for choices in islice(_strongest_first(strengths), _MOST_DERIVED):
+            row = np.array([choices], dtype=np.int64)
+            row[~self.active(row)] = 0
+            [architecture] = self.from_array(row)
+            if self.check(architecture) is None:
+                return architecture
+        raise NasError(
+            f"none of the {_MOST_DERIVED} strongest architectures of '{self.name}' is valid"
+        )
+
+    def _strengths(self, name: str, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the logarithm of how strong every option of a decision is."""
+        logs = np.log(np.maximum(scores, _WEAKEST))
+        selections = self._selections[name]
+        return np.array([logs[[s] if isinstance(s, int) else list(s)].sum() for s in selections])
+
+
+def _strongest_first(strengths: list[NDArray[np.float64]]) -> Iterator[tuple[int, ...]]:
+    """Yield combinations of options in the order of decreasing sums of strengths."""
+    order = [np.argsort(-s, kind="stable") for s in strengths]
+    ranked = [s[o] for s, o in zip(strengths, order, strict=True)]
+
+    def weight(ranks: tuple[int, ...]) -> float:
+        return -sum(float(s[rank]) for s, rank in zip(ranked, ranks, strict=True))
+
+    first = (0,) * len(strengths)
+    heap, seen = [(weight(first), first)], {first}
+    while heap:
+        _, ranks = heappop(heap)
+        yield tuple(int(o[rank]) for o, rank in zip(order, ranks, strict=True))
+        for column, rank in enumerate(ranks):
+            following = (*ranks[:column], rank + 1, *ranks[column + 1 :])
+            if rank + 1 < len(order[column]) and following not in seen:
+                seen.add(following)
+                heappush(heap, (weight(following), following))
 
 
 Condition = frozenset[tuple[str, int]]

@@ -218,6 +218,7 @@ def test_duplicates_are_known_again_after_an_interruption(
     search(run_of(tmp_path), strategy, again, 2)
     assert cut.evaluated == [first]
     assert again.evaluated == [other]
+    assert [a for a, _ in strategy.told] == [same, other]  # goes on where it was
 
 
 def test_a_trial_that_was_recorded_but_not_logged_is_logged(

@@ -299,8 +299,8 @@ def test_constraint() -> None:
     assert space.check(Architecture(space.name, (0, 1))) == "relu is not tanh"
     with pytest.raises(NasError, match="has a constraint: its size is not known"):
         _ = space.size
-    with pytest.raises(NasError, match="relu is not tanh"):
-        space.derive({"a": np.array([1.0, 0.0]), "b": np.array([0.0, 1.0])})
+    derived = space.derive({"a": np.array([0.9, 0.1]), "b": np.array([0.2, 0.8])})
+    assert derived.choices == (0, 0)  # 0.9 * 0.2 against 0.1 * 0.8
 
 
 def test_a_constraint_sees_what_is_active() -> None:
@@ -315,3 +315,20 @@ def test_a_constraint_sees_what_is_active() -> None:
     )
     space.check(space.from_array(np.array([[1, 0]]))[0])
     assert seen == [{"outer": "b"}]
+
+
+def test_derive_takes_the_strongest_valid_architecture() -> None:
+    def constraint(options: dict[str, Any]) -> str | None:
+        return "both are a" if options == {"x": "a", "y": "a"} else None
+
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.x = OneOf({"a": nn.Identity(), "b": nn.ReLU()}, label="x")
+            self.y = OneOf({"a": nn.Identity(), "b": nn.ReLU()}, label="y")
+
+    scores = {"x": np.array([0.9, 0.1]), "y": np.array([0.6, 0.4])}
+    assert ModuleSpace(Two).derive(scores).choices == (0, 0)
+    assert ModuleSpace(Two, constraint=constraint).derive(scores).choices == (0, 1)
+    with pytest.raises(NasError, match="strongest architectures of 'Two' is valid"):
+        ModuleSpace(Two, constraint=lambda options: "never").derive(scores)
