@@ -63,6 +63,11 @@ def main() -> None:
         _stop(str(error))
     except OSError as error:
         _stop(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
+    except (MemoryError, RuntimeError) as error:  # torch's out-of-memory errors are RuntimeErrors
+        signs = ("out of memory", "can't allocate memory", "not enough memory")
+        if isinstance(error, RuntimeError) and not any(sign in str(error) for sign in signs):
+            raise
+        _stop("out of memory; lower the batch size, or channels and layers (--set)")
 
 
 def _stop(message: str) -> None:

@@ -529,6 +529,33 @@ def test_an_interruption_says_how_to_go_on(
     assert result.err.strip() == "interrupted; the same command continues"
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate"),
+        MemoryError(),
+    ],
+)
+def test_too_little_memory_is_one_line(
+    nas: Nas, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(**options: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(sys.modules["nas.search"], "search", fail)
+    assert "out of memory; lower the batch size, or channels" in refused(nas("search"))
+
+
+def test_a_mistake_of_this_package_is_not_hidden(nas: Nas, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**options: Any) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(sys.modules["nas.search"], "search", fail)
+    with pytest.raises(RuntimeError, match="a bug"):
+        nas("search")
+
+
 def test_a_full_disk_is_one_line(nas: Nas, search: Nas, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(self: Run, event: dict[str, Any]) -> None:
         raise OSError(28, "No space left on device", "run/log.jsonl")
