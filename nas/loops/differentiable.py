@@ -91,7 +91,7 @@ class _Loop:
         where = {"event": "epoch", "phase": "search", "epoch": epoch + 1, "epochs": epochs}
         text = {"architecture": self.run.space.format(architecture)}
         seconds = {"seconds": time.perf_counter() - start}
-        identities = max(n for n, _ in identity_counts(self.run.space, architecture).values())
+        identities = self._identities(architecture)
         self.run.log(where | figures | text | {"identities": identities} | seconds)
         self._watch(epoch, architecture, identities)
         self.last = architecture
@@ -119,14 +119,21 @@ class _Loop:
     def _watch(self, epoch: int, architecture: Architecture, identities: int) -> None:
         """Stop early where asked to; say once when identities have taken over a cell."""
         limit = self.strategy.settings.stop_at_identities
-        if limit is not None and identities >= limit and not self.strategy.gates_frozen:
-            self.stopped = self.last or architecture
+        risen = (
+            limit is not None and self.last and self._identities(self.last) < limit <= identities
+        )
+        if risen and not self.strategy.gates_frozen:  # not what the gates happen to start with
+            self.stopped = self.last
             message = f"stopped in epoch {epoch + 1}: a cell has {identities} identity operations"
             self._warn(message)
         reason = collapse(self.run.space, architecture)
         if reason and not self.warned and not self.strategy.gates_frozen:
             self.warned = True
             self._warn(f"epoch {epoch + 1}: {reason}")
+
+    def _identities(self, architecture: Architecture) -> int:
+        """Return how many identity operations the cell with the most of them has."""
+        return max(n for n, _ in identity_counts(self.run.space, architecture).values())
 
     def _warn(self, message: str) -> None:
         self.progress.warn(message)

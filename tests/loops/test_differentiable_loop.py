@@ -236,6 +236,17 @@ def test_stopping_at_identities_returns_the_architecture_before(
     assert again == found
 
 
+def test_identities_that_were_there_at_the_start_do_not_stop_a_search(
+    tmp_path: Path, tiny_task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gates start at random; only a rise says that identities take over."""
+    Script(monkeypatch, SKIPS, SKIPS, GOOD, SKIPS)
+    heard = Heard()
+    found, _ = search(tmp_path, tiny_task, heard, stop_at_identities=2)
+    assert SPACE.format(found) == GOOD
+    assert "stopped in epoch 4: a cell has 4 identity operations" in heard.warnings
+
+
 # -- interruptions --------------------------------------------------------------------------------
 
 
