@@ -231,6 +231,8 @@ class Run:
         """Return all evaluated architectures, in order."""
         trials = []
         for trial in self.study.get_trials(deepcopy=False):
+            if "measurement" not in trial.user_attrs:
+                continue  # somebody's own, added through Optuna
             data = trial.user_attrs["measurement"]
             measurement = Measurement(data["metrics"], data["seconds"], data.get("error", ""))
             choices = tuple(trial.user_attrs["choices"])

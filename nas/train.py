@@ -121,10 +121,10 @@ def _train(
     folder: Path,
     progress: Progress,
 ) -> dict[str, Any]:
-    _open_folder(folder, plan)
     seed_everything(seed_of(plan["seed"], "network"))
     network = found.space.build(found.architecture, task.info, **plan["network"])
     size = measure(network, task.input_shape)
+    _open_folder(folder, plan)
     progress.note(f"training {found.name} ({size['parameters']:,.0f} parameters) into {folder}")
     checkpoint = folder / "checkpoint.pt"
     result = fit(network, task, recipe, seed=plan["seed"], progress=progress, checkpoint=checkpoint)
@@ -132,6 +132,15 @@ def _train(
     summary = {**result.metrics, **{name: int(value) for name, value in size.items()}}
     write_json(folder / "result.json", plan | summary | {"history": result.history})
     return summary | {"folder": str(folder)}
+
+
+def _first(name: str, there: Any, here: Any) -> str:
+    """Name the first setting that differs, such as "train.epochs"."""
+    if isinstance(there, dict) and isinstance(here, dict):
+        for key, value in here.items():
+            if there.get(key) != value:
+                return _first(f"{name}.{key}", there.get(key), value)
+    return name
 
 
 def _open_folder(folder: Path, plan: dict[str, Any]) -> None:
@@ -145,7 +154,8 @@ def _open_folder(folder: Path, plan: dict[str, Any]) -> None:
         for key, value in json.loads(json.dumps(plan)).items():
             if there.get(key) != value:
                 raise NasError(
-                    f"{folder} holds a training with another {key}; choose another --out"
+                    f"{folder} holds a training with another {_first(key, there.get(key), value)}; "
+                    "choose another --out"
                 )
         return
     if folder.exists() and any(folder.iterdir()):

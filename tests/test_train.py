@@ -48,7 +48,7 @@ def test_the_seed_decides_the_weights(tmp_path: Path) -> None:
 
 def test_a_folder_of_another_training_is_refused(tmp_path: Path) -> None:
     run_train(tmp_path / "t")
-    with pytest.raises(NasError, match="another train; choose another --out"):
+    with pytest.raises(NasError, match=r"another train\.epochs; choose another --out"):
         run_train(tmp_path / "t", settings=TINY | {"train": {"epochs": 3}})
     with pytest.raises(NasError, match="another data"):
         run_train(tmp_path / "t", data=nas.Task.from_arrays(*_other()))
@@ -88,3 +88,9 @@ def test_a_run_is_trained_at_its_own_widths_and_loads_again(tmp_path: Path) -> N
     inherited = run.best.build(weights="inherited")
     with torch.no_grad():
         assert inherited(torch.zeros(2, 1, 8, 8)).shape == (2, 3)
+
+
+def test_a_setting_that_cannot_work_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(NasError, match="channels=0"):
+        run_train(tmp_path / "t", settings=TINY | {"network": {"channels": 0}})
+    assert not (tmp_path / "t").exists()

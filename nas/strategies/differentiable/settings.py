@@ -33,9 +33,11 @@ class DifferentiableSettings:
     momentum: float = setting(0.9, "of the weights' SGD")
     weight_decay: float = setting(3e-4, "of the weights")
     grad_clip: float = setting(5.0, "largest norm of the weights' gradient")
-    gate_lr: float = setting(3e-4, "learning rate of the gates (Adam)")
-    gate_travel: float | None = setting(
-        None, "sets gate_lr to this over the number of gate steps, however little data there is"
+    gate_lr: float | None = setting(
+        3e-4, "learning rate of the gates (Adam); none: from gate_travel"
+    )
+    gate_travel: float = setting(
+        3.0, "where gate_lr is none: it becomes this over the number of gate steps"
     )
     gate_weight_decay: float = setting(1e-3, "of the gates")
     temperature_start: float = setting(1.0, "temperature of the relaxation at the start")
@@ -56,11 +58,11 @@ class DifferentiableSettings:
             "momentum": (0 <= self.momentum < 1, "0 to below 1"),
             "weight_decay": (0 <= self.weight_decay < math.inf, "at least 0"),
             "grad_clip": (self.grad_clip > 0, "above 0"),
-            "gate_lr": (0 < self.gate_lr < math.inf, "above 0"),
-            "gate_travel": (
-                self.gate_travel is None or 0 < self.gate_travel < math.inf,
+            "gate_lr": (
+                self.gate_lr is None or 0 < self.gate_lr < math.inf,
                 "above 0, or none",
             ),
+            "gate_travel": (0 < self.gate_travel < math.inf, "above 0"),
             "gate_weight_decay": (0 <= self.gate_weight_decay < math.inf, "at least 0"),
             "temperature_start": (0 < self.temperature_start < math.inf, "above 0"),
             "temperature_end": (0 < self.temperature_end < math.inf, "above 0"),
@@ -79,9 +81,9 @@ class DifferentiableSettings:
         return int(self.warm_up * self.epochs)
 
     def changed(self, values: Mapping[str, Any]) -> DifferentiableSettings:
-        """Return these settings with a user's changes; a `gate_lr` replaces a `gate_travel`."""
-        if "gate_lr" in values:
-            values = {"gate_travel": None, **values}
+        """Return these settings with a user's changes; a `gate_travel` replaces a `gate_lr`."""
+        if "gate_travel" in values:
+            values = {"gate_lr": None, **values}
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return fill(type(self), {**fields, **values}, "strategy")
 
@@ -99,7 +101,7 @@ class DifferentiableSettings:
             "epochs": 20,
             "batch_size": min(self.batch_size, 64),
             "weight_lr": 0.05,
-            "gate_travel": 3.0,
+            "gate_lr": None,
             "warm_up": 0.4,
         }
         return replace(self, **(changes | small))

@@ -95,7 +95,7 @@ class DifferentiableStrategy:
     def _gate_lr(self, steps_per_epoch: int) -> float:
         """Return the learning rate of the gates, from how far they shall be able to go."""
         s = self.settings
-        if s.gate_travel is None:
+        if s.gate_lr is not None:
             return s.gate_lr
         return s.gate_travel / max(1, (s.epochs - s.frozen_epochs) * steps_per_epoch)
 

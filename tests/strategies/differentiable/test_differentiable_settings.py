@@ -87,9 +87,11 @@ def test_changes_of_a_user() -> None:
 
 
 def test_a_learning_rate_of_the_gates_replaces_how_far_they_go() -> None:
-    small = dataclasses.replace(DifferentiableSettings(), gate_travel=3.0)
-    changed = small.changed({"gate_lr": 0.5})
-    assert (changed.gate_lr, changed.gate_travel) == (0.5, None)
+    small = DifferentiableSettings().at("small")
+    assert small.gate_lr is None
+    assert small.changed({"gate_lr": 0.5}).gate_lr == 0.5
+    changed = DifferentiableSettings().changed({"gate_travel": 5.0})
+    assert (changed.gate_lr, changed.gate_travel) == (None, 5.0)
 
 
 def test_settings_as_recorded_stay_as_they_are() -> None:

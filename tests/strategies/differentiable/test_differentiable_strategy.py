@@ -69,7 +69,7 @@ def test_the_temperature_reaches_the_relaxation(make_strategy: MakeStrategy) -> 
 
 def test_how_far_gates_go_sets_their_learning_rate(smooth: Supernet) -> None:
     """3 over the 6 epochs that are not frozen, of 5 steps each."""
-    settings = DifferentiableSettings(epochs=10, warm_up=0.4, gate_travel=3.0)
+    settings = DifferentiableSettings(epochs=10, warm_up=0.4, gate_lr=None, gate_travel=3.0)
     strategy = DifferentiableStrategy(settings, smooth, Nothing(), steps_per_epoch=5)
     assert strategy.gate_optimizer.param_groups[0]["lr"] == pytest.approx(0.1)
 
