@@ -24,7 +24,7 @@ from nas.errors import NasError, unknown
 from nas.evaluate import Diverged, Meter, OutOfMemory, evaluate, memory_errors
 from nas.measure import evaluating
 from nas.progress import Bar, Progress, Silent
-from nas.settings import setting
+from nas.settings import require_ranges, setting
 from nas.task import Output, Task
 
 __all__ = [
@@ -69,9 +69,7 @@ class TrainSettings:
             "cutout": (self.cutout is None or self.cutout >= 0, "at least 0, or none"),
             "label_smoothing": (0 <= (self.label_smoothing or 0) < 1, "0 to below 1, or none"),
         }
-        for name, (valid, expected) in ranges.items():
-            if not valid:
-                raise NasError(f"train.{name}={getattr(self, name)!r}: expected {expected}")
+        require_ranges(self, "train", ranges)
 
 
 def train_defaults(scale: str) -> dict[str, Any]:

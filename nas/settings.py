@@ -11,7 +11,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from nas.errors import NasError, unknown
 
-__all__ = ["Groups", "fill", "parse_assignments", "read_config", "setting"]
+__all__ = ["Groups", "fill", "parse_assignments", "read_config", "require_ranges", "setting"]
 
 Groups = dict[str, dict[str, Any]]
 """Group (such as "strategy" or "supernet") -> setting -> value."""
@@ -94,6 +94,19 @@ def fill(cls: type[T], values: Mapping[str, Any], where: str) -> T:
         name: convert(value, hints[name], f"{where}.{name}") for name, value in values.items()
     }
     return cls(**converted)
+
+
+def require_ranges(settings: object, where: str, ranges: Mapping[str, tuple[bool, str]]) -> None:
+    """Raise `NasError` for the first setting that is out of its range.
+
+    Args:
+        settings: The dataclass.
+        where: The group's name, for messages.
+        ranges: Setting -> whether it is in range, and what is expected, in words.
+    """
+    for name, (valid, expected) in ranges.items():
+        if not valid:
+            raise NasError(f"{where}.{name}={getattr(settings, name)!r}: expected {expected}")
 
 
 def convert(value: Any, hint: Any, where: str) -> Any:

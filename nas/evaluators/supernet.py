@@ -20,7 +20,7 @@ from nas import registry
 from nas.checkpoint import load_checkpoint, restoring, save_checkpoint, seed_everything, seed_of
 from nas.errors import NasError, unknown
 from nas.evaluators.evaluator import Context, Evaluator
-from nas.settings import setting
+from nas.settings import require_ranges, setting
 from nas.space import Architecture, Path
 
 if TYPE_CHECKING:
@@ -66,9 +66,7 @@ class SupernetSettings:
             "weight_decay": (0 <= self.weight_decay < math.inf, "at least 0"),
             "grad_clip": (self.grad_clip > 0, "above 0"),
         }
-        for name, (valid, expected) in ranges.items():
-            if not valid:
-                raise NasError(f"evaluator.{name}={getattr(self, name)!r}: expected {expected}")
+        require_ranges(self, "evaluator", ranges)
 
 
 @torch.no_grad()

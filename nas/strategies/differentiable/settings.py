@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from nas.errors import NasError
-from nas.settings import fill, setting
+from nas.settings import fill, require_ranges, setting
 
 __all__ = ["DifferentiableSettings"]
 
@@ -71,9 +70,7 @@ class DifferentiableSettings:
                 "at least 1, or none",
             ),
         }
-        for name, (valid, expected) in ranges.items():
-            if not valid:
-                raise NasError(f"strategy.{name}={getattr(self, name)!r}: expected {expected}")
+        require_ranges(self, "strategy", ranges)
 
     @property
     def frozen_epochs(self) -> int:
