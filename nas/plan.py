@@ -174,6 +174,8 @@ def load_data(
     from nas.data import load_task
     from nas.data.device import find_device
 
+    if device.startswith("meta"):
+        raise NasError("device 'meta' holds no data; allowed are cpu, cuda and the like")
     if isinstance(data, str) and ".py:" in data:
         made = import_object(data)
         data = made() if callable(made) else made

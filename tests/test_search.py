@@ -277,6 +277,7 @@ def test_a_module_of_a_user_is_found_again_by_its_file(search: Search, tmp_path:
         ({"evaluations": 5, "strategy": "darts"}, "evaluations=5: this is the budget of a black"),
         ({"seed": -1}, "seed=-1"),
         ({"device": "cuda:99"}, "device 'cuda:99' cannot be used"),
+        ({"device": "meta"}, "device 'meta' holds no data"),
         ({"device": "tpu"}, "device 'tpu' cannot be used"),
         ({"settings": {"strateg": {}}}, r"unknown group of settings 'strateg'\. Did you mean"),
         ({"settings": {"strategy": {"x": 1}}}, "unknown setting of strategy 'x'"),

@@ -29,8 +29,6 @@ def find_device(device: str | torch.device) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).strip().splitlines()[0]
         raise NasError(f"device '{device}' cannot be used: {reason}") from error
-    if found.type == "meta":
-        raise NasError("device 'meta' holds no data; allowed are cpu, cuda and the like")
     return found
 
 

@@ -48,8 +48,3 @@ def test_unknown_memory_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(device.os, "sysconf", no_figure)
     assert device.memory_size(CPU) is None
     device.check_memory("data", 2**60, CPU)
-
-
-def test_a_device_without_data_is_refused() -> None:
-    with pytest.raises(NasError, match="'meta' holds no data"):
-        device.find_device("meta")
