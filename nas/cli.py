@@ -137,6 +137,7 @@ def search(
     evaluator and data: --set epochs=20 --set supernet.channels=8. "nas strategies NAME", "nas
     evaluators NAME" and "nas spaces NAME" list them.
     """
+    from nas.allocator import keep_freed_memory
     from nas.search import search as run_search
     from nas.settings import parse_assignments
 
@@ -150,6 +151,7 @@ def search(
     options |= {name: value for name, value in from_file.items() if name not in given}
     for group, values in parse_assignments(assignments or []).items():
         settings.setdefault(group, {}).update(values)
+    keep_freed_memory()
     run = run_search(**options, settings=settings, progress=_progress(quiet))
     _print_run(run, as_json)
 
@@ -192,6 +194,7 @@ def resume(
     quiet: Quiet = False,
 ) -> None:
     """Continue a search that was stopped; it ends as it would have without the stop."""
+    from nas.allocator import keep_freed_memory
     from nas.run import load
     from nas.search import search as run_search
 
@@ -201,6 +204,7 @@ def resume(
         raise NasError(f"{file} is damaged: '{missing[0]}' is missing")
     options = _converted(file, {name: config[name] for name in _RESUMED}, _RESUMED)
     settings = _require_groups(file, config["settings"])
+    keep_freed_memory()
     resumed = run_search(**options, out=run, settings=settings, progress=_progress(quiet))
     _print_run(resumed, as_json)
 
@@ -287,10 +291,12 @@ def train(
     Settings (--set) are those of the training, or with a prefix those of network and data:
     --set epochs=100 --set network.channels=36.
     """
+    from nas.allocator import keep_freed_memory
     from nas.settings import parse_assignments
     from nas.train import train as run_train
 
     settings = parse_assignments(assignments or [], "train")
+    keep_freed_memory()
     result = run_train(
         source, space=space, data=data, scale=scale, seed=seed, device=device, out=out,
         settings=settings, download=download, progress=_progress(quiet),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from typing import Protocol, runtime_checkable
 
@@ -45,6 +46,18 @@ class Gate:
     absent: int | None = None
 
 
+class Scalars:
+    """A tensor of weights [options] taken apart, once for all mutables of a gate."""
+
+    def __init__(self, weights: Tensor) -> None:
+        self._weights = weights
+
+    @cached_property
+    def values(self) -> tuple[Tensor, ...]:
+        """One scalar tensor an option."""
+        return self._weights.unbind()
+
+
 class Mutable(nn.Module):
     """A module of which an architecture fixes something.
 
@@ -58,22 +71,27 @@ class Mutable(nn.Module):
         self.label = label
         self.selection: Selection | None = None
         self.active: tuple[int, ...] = ()  # the options that the selection executes
-        self.weights: tuple[Tensor, ...] | None = None  # one scalar an option, or None for a path
+        self._scalars: Scalars | None = None
 
     def select(
         self,
         selection: Selection | None,
         active: tuple[int, ...],
-        weights: tuple[Tensor, ...] | None = None,
+        scalars: Scalars | None = None,
     ) -> None:
         """Set what the next forward passes run.
 
         Args:
             selection: See `Selection`.
             active: The options that it executes; see `executed`.
-            weights: The scalars of a tensor of weights, unbound once for all mutables of a gate.
+            scalars: Of a tensor of weights, the same for all mutables of a gate.
         """
-        self.selection, self.active, self.weights = selection, active, weights
+        self.selection, self.active, self._scalars = selection, active, scalars
+
+    @property
+    def weights(self) -> tuple[Tensor, ...] | None:
+        """One scalar an option, or None for a path."""
+        return None if self._scalars is None else self._scalars.values
 
     @abstractmethod
     def gate(self) -> Gate:
@@ -97,9 +115,10 @@ class Mutable(nn.Module):
 
     def scaled(self, outputs: list[Tensor]) -> list[Tensor]:
         """Multiply the outputs of the active options by their weights, if there are weights."""
-        if self.weights is None:
+        weights = self.weights
+        if weights is None:
             return outputs
-        return [self.weights[i] * y for i, y in zip(self.active, outputs, strict=True)]
+        return [weights[i] * y for i, y in zip(self.active, outputs, strict=True)]
 
     def current(self) -> Selection:
         """Return the selection of this forward pass."""
@@ -123,11 +142,20 @@ def _named(candidates: Sequence[nn.Module] | Mapping[str, nn.Module], what: str)
         raise NasError(f"{what}: {error.args[0]}") from error
 
 
-def executed(selection: Selection) -> tuple[int, ...]:
-    """Return the options that a selection executes: all but those of weight exactly zero."""
-    if isinstance(selection, Tensor):
-        return tuple(i for i, value in enumerate(selection.detach().tolist()) if value != 0.0)
-    return selection if isinstance(selection, tuple) else (selection,)
+def executed(selections: Mapping[str, Selection]) -> dict[str, tuple[int, ...]]:
+    """Return the options that selections execute: all but those of weight exactly zero."""
+    found: dict[str, tuple[int, ...]] = {}
+    tensors = {name: w for name, w in selections.items() if isinstance(w, Tensor)}
+    if tensors:  # read together: on a GPU every read waits for it
+        with torch.no_grad():
+            values = iter(torch.cat(list(tensors.values())).tolist())
+        for name, tensor in tensors.items():
+            row = [next(values) for _ in range(len(tensor))]
+            found[name] = tuple(i for i, value in enumerate(row) if value != 0.0)
+    for name, selection in selections.items():
+        if not isinstance(selection, Tensor):
+            found[name] = selection if isinstance(selection, tuple) else (selection,)
+    return found
 
 
 def is_zero(module: nn.Module) -> bool:

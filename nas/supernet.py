@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from torch import Tensor, nn
 
 from nas.errors import NasError, unknown
-from nas.mutables import Gate, Selection, collapse, executed, mutables
+from nas.mutables import Gate, Scalars, Selection, collapse, executed, mutables
 from nas.space import Architecture, Path
 
 __all__ = ["Supernet"]
@@ -81,12 +81,12 @@ class Supernet(nn.Module):
             self._select({})
 
     def _select(self, weights: Mapping[str, Selection]) -> None:
+        active = executed(weights)
         for label, group in self._mutables.items():
             selection = weights.get(label)
-            active = () if selection is None else executed(selection)
-            scalars = selection.unbind() if isinstance(selection, Tensor) else None
+            scalars = Scalars(selection) if isinstance(selection, Tensor) else None
             for mutable in group:
-                mutable.select(selection, active, scalars)
+                mutable.select(selection, active.get(label, ()), scalars)
 
     def extract(self, architecture: Architecture) -> nn.Module:
         """Return the standalone network of an architecture, with the shared weights copied in.

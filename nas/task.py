@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,11 +13,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nas.data.arrays import channel_statistics, check_arrays, gather
+from nas.data.arrays import check_arrays
 from nas.data.augment import Augmentation
-from nas.data.dataset import read_datasets
-from nas.data.device import check_memory, find_device
-from nas.data.splits import make_splits
+from nas.data.dataset import open_datasets
+from nas.data.device import find_device
+from nas.data.division import Given, divide, given_arrays, given_datasets
+from nas.data.examples import Examples
+from nas.data.examples.tensors import HostExamples, TensorExamples
+from nas.data.examples.workers import worker_count
 from nas.errors import NasError, unknown
 
 __all__ = ["Output", "Task", "TaskInfo"]
@@ -63,17 +68,20 @@ class Task:
     """Data, loss and metric of one classification problem.
 
     Make one with `from_arrays`, `from_dataset` or `nas.data.load_task`. Examples keep their
-    source's type on the device (uint8 or float32) and become normalised float32 batch by batch.
+    source's type (uint8 or float32) and become normalised float32 batch by batch. They lie on the
+    device, or in the host's memory where they would fill over half of the device's, or are read
+    while training (see `from_dataset`); batches are the same in each case.
 
     Args:
         name: Of the data.
         info: Shapes.
         scale: "small" or "paper": which default widths and epochs suit the data.
         classes: Names of the classes.
-        x: All examples, train, valid and test one after the other: [N, C, H, W] or [N, D].
-        y: Their labels, int64 [N].
+        examples: Train, valid and test one after the other.
+        y: Their labels, int64 [N], on the device.
         bounds: Split -> first row and the row after its last.
-        mean: Of the train split, [C] or [D], in the units of `x`.
+        mean: Of the first 32,768 examples of the train split (which is in random order), [C] or
+            [D], in the units of raw examples.
         std: The same of the standard deviation.
         augmentation: What `batches(..., augment=True)` does to images; None for vectors.
         label_smoothing: Of the cross entropy, in [0, 1).
@@ -85,7 +93,7 @@ class Task:
     info: TaskInfo
     scale: str
     classes: tuple[str, ...]
-    x: Tensor
+    examples: Examples
     y: Tensor
     bounds: dict[str, tuple[int, int]]
     mean: Tensor
@@ -106,6 +114,8 @@ class Task:
             raise NasError(
                 f"{self.name}: auxiliary_weight={self.auxiliary_weight!r}: expected at least 0"
             )
+        if self.augmentation is not None and len(self.input_shape) != 3:
+            raise NasError(f"{self.name}: augmentation needs images; inputs are {self.input_shape}")
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{self.size(split)} {split}" for split in ("train", "valid", "test"))
@@ -125,8 +135,15 @@ class Task:
 
     @property
     def device(self) -> torch.device:
-        """Where the data lies."""
-        return self.x.device
+        """Where batches come out."""
+        return self.y.device
+
+    @property
+    def x(self) -> Tensor:
+        """All raw examples, [N, C, H, W] or [N, D], where they lie; `NasError` if streamed."""
+        if isinstance(self.examples, (TensorExamples, HostExamples)):
+            return self.examples.x
+        raise NasError(f"{self.name}: streamed examples are not in memory; expected `batches`")
 
     def size(self, split: str) -> int:
         """Return the number of examples in a split."""
@@ -185,14 +202,13 @@ class Task:
         if augment and seed is None:
             raise NasError(f"{self.name}: augmentation needs a seed")
         change = self._augmentation(cutout) if augment else None
-        order: Tensor | range = range(start, stop)
+        count = stop - start - ((stop - start) % batch_size if drop_last else 0)
+        order: Tensor | range = range(start, start + count)
         generator = torch.Generator()
         if seed is not None:
-            shuffled = torch.randperm(len(order), generator=generator.manual_seed(seed))
-            order = (shuffled + start).to(self.device)
-        count = stop - start - ((stop - start) % batch_size if drop_last else 0)
-        rows = (order[at : at + batch_size] for at in range(0, count, batch_size))
-        return (self._batch(some, change, generator) for some in rows)
+            generator.manual_seed(seed)
+            order = start + torch.randperm(stop - start, generator=generator)[:count]
+        return self._batches(order, batch_size, change, generator)
 
     def _rows(self, split: str) -> tuple[int, int]:
         if split not in self.bounds:
@@ -206,15 +222,23 @@ class Task:
             return self.augmentation
         return replace(self.augmentation or Augmentation(), cutout=cutout)
 
-    def _batch(
-        self, rows: Tensor | range, change: Augmentation | None, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        # A range is read as a slice: no index, no copy of the raw values.
-        chosen = slice(rows.start, rows.stop) if isinstance(rows, range) else rows
-        x, y = self.x[chosen], self.y[chosen]
-        if change is None:
-            return self.normalise(x), y
-        return change.erase(self.normalise(change.move(x, generator)), generator), y
+    def _batches(
+        self,
+        order: Tensor | range,
+        size: int,
+        change: Augmentation | None,
+        generator: torch.Generator,
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        if isinstance(order, range):
+            labels = self.y[order.start : order.stop]
+        else:
+            labels = self.y[order.to(self.device)]
+        with closing(self.examples.batches(order, size)) as batches:
+            for x, y in zip(batches, torch.split(labels, size), strict=True):
+                if change is None:
+                    yield self.normalise(x), y
+                else:
+                    yield change.erase(self.normalise(change.move(x, generator)), generator), y
 
     def normalise(self, x: Tensor) -> Tensor:
         """Bring raw examples [B, C, H, W] or [B, D] to mean 0 and deviation 1 of the train split.
@@ -223,7 +247,7 @@ class Task:
             A new float32 tensor of the same shape.
         """
         shape = (-1,) + (1,) * (x.dim() - 2)
-        return (x.float() - self.mean.view(shape)) / self.std.view(shape)
+        return torch.sub(x, self.mean.view(shape)).div_(self.std.view(shape))
 
     # -- judging ------------------------------------------------------------------------------
 
@@ -249,17 +273,20 @@ class Task:
     # -- making -------------------------------------------------------------------------------
 
     def to(self, device: str | torch.device) -> Task:
-        """Return the task with its data on a device; this one stays as it is.
+        """Return the task for a device; this one stays as it is.
+
+        Examples that would fill over half of the memory of a device other than the CPU stay in
+        the host's memory: batches are copied ahead of their use.
 
         Raises:
-            NasError: When there is no such device, or the data would fill over half of it.
+            NasError: When there is no such device, or the data would fill over half of the host's
+                memory.
         """
         found = find_device(device)
         if found == self.device:
             return self
-        check_memory(self.name, self.x.nbytes + self.y.nbytes, found)
-        moved = {name: getattr(self, name).to(found) for name in ("x", "y", "mean", "std")}
-        return replace(self, **moved)
+        moved = {name: getattr(self, name).to(found) for name in ("y", "mean", "std")}
+        return replace(self, examples=self.examples.to(found, self.name), **moved)
 
     @classmethod
     def from_arrays(
@@ -310,62 +337,86 @@ class Task:
         given = check_arrays(
             x_train, y_train, x_test, y_test, classes=classes, layout=layout, name=name
         )
-        if augmentation is not None and given.x.ndim != 4:
-            raise NasError(f"{name}: augmentation needs images; x_train is [N, D]")
-        splits = make_splits(
-            given.y,
-            None if given.y_test is None else len(given.y_test),
+        return cls._make(
+            given_arrays(given, name),
+            name=name,
+            valid_fraction=valid_fraction,
+            test_fraction=test_fraction,
+            limit=limit,
+            seed=seed,
+            augmentation=augmentation,
+            scale=scale,
+            label_smoothing=label_smoothing,
+            auxiliary_weight=auxiliary_weight,
+            device=device,
+        )
+
+    @classmethod
+    def from_dataset(
+        cls,
+        train_dataset: Any,
+        test_dataset: Any = None,
+        *,
+        stream: bool | None = None,
+        workers: int | None = None,
+        **settings: Any,
+    ) -> Task:
+        """Make a task from torch datasets of (image, label), kept in memory or streamed.
+
+        An image may be a tensor [C, H, W] or [H, W], an array, or a PIL image (grey and RGB
+        stay, other modes become RGB); a vector [D] works too. Leave augmentation to the task: a
+        random transform of the dataset is applied once and then fixed or, where examples are
+        streamed, at every reading, and then batches do not follow from their seed.
+
+        Streamed examples are read by other processes, ahead of their use, again in every pass.
+        Their labels come from the datasets' `targets`; without these all are read once for them.
+
+        Args:
+            train_dataset: With `len` and indexing; its `classes`, if any, name the classes.
+            test_dataset: The same; None takes test examples from the other.
+            stream: Whether to stream; None: where the images would fill over half of the host's
+                memory.
+            workers: Processes that read streamed examples for each pass under way; 0 reads in
+                this one; None is one less than the cores, at most 8.
+            **settings: As for `from_arrays`.
+
+        Raises:
+            NasError: When an example is not such a pair or differs in shape or type from the first.
+        """
+        count = worker_count(workers)
+        given = open_datasets(train_dataset, test_dataset, str(settings.get("name", "dataset")))
+        found = {"name": "dataset", "layout": given.layout, "classes": given.classes, **settings}
+        if not (stream or (stream is None and not given.fits())):
+            return cls.from_arrays(*given.load(), **found)
+        parameters = inspect.signature(cls.from_arrays).parameters.values()
+        defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        settings = {**defaults, **found}
+        form = {key: settings.pop(key) for key in ("classes", "layout")}
+        return cls._make(given_datasets(given, count, name=settings["name"], **form), **settings)
+
+    @classmethod
+    def _make(
+        cls,
+        given: Given,
+        *,
+        name: str,
+        valid_fraction: float,
+        test_fraction: float,
+        limit: int | None,
+        seed: int,
+        device: str | torch.device,
+        **facts: Any,
+    ) -> Task:
+        division = divide(
+            given,
             valid_fraction=valid_fraction,
             test_fraction=test_fraction,
             limit=limit,
             seed=seed,
             name=name,
         )
-        check_memory(name, splits.size * (given.x[0].nbytes + 8), torch.device("cpu"))
-        x, y = gather(given, splits.order())
-        mean, std = channel_statistics(x[: len(splits.train)])
-        task = cls(
-            name=name,
-            info=TaskInfo(x.shape[1:], len(given.classes)),
-            scale=scale,
-            classes=given.classes,
-            x=torch.from_numpy(x),
-            y=torch.from_numpy(y),
-            bounds=splits.bounds(),
-            mean=torch.from_numpy(mean),
-            std=torch.from_numpy(std),
-            augmentation=augmentation,
-            label_smoothing=label_smoothing,
-            auxiliary_weight=auxiliary_weight,
-            origin={
-                "seed": seed,
-                "valid_fraction": valid_fraction,
-                "test_fraction": test_fraction if given.y_test is None else None,
-                "limit": limit,
-                "sha256": splits.sha256(),
-            },
-        )
-        return task.to(device)
-
-    @classmethod
-    def from_dataset(cls, train_dataset: Any, test_dataset: Any = None, **settings: Any) -> Task:
-        """Make a task from torch datasets of (image, label), loading them into memory once.
-
-        An image may be a tensor [C, H, W] or [H, W], an array, or a PIL image (grey and RGB
-        stay, other modes become RGB); a vector [D] works too. A random transform is applied once
-        and then fixed: leave augmentation to the task.
-
-        Args:
-            train_dataset: With `len` and indexing; its `classes`, if any, name the classes.
-            test_dataset: The same; None takes test examples from the other.
-            **settings: As for `from_arrays`.
-
-        Raises:
-            NasError: When an example is not such a pair or differs in shape or type from the first.
-        """
-        given = read_datasets(train_dataset, test_dataset, str(settings.get("name", "dataset")))
-        found = {"name": "dataset", "layout": given.layout, "classes": given.classes}
-        return cls.from_arrays(*given.arrays, **{**found, **settings})
+        info = TaskInfo(division.examples.shape, len(division.classes))
+        return cls(name=name, info=info, **vars(division), **facts).to(device)
 
 
 def _logits(output: Output) -> tuple[Tensor, Tensor | None]:

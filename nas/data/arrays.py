@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,30 +12,53 @@ from numpy.typing import NDArray
 from nas.data.splits import Indices
 from nas.errors import NasError, unknown
 
-__all__ = ["LAYOUTS", "Arrays", "channel_statistics", "check_arrays", "gather"]
+__all__ = [
+    "LAYOUTS",
+    "Arrays",
+    "Labels",
+    "channel_statistics",
+    "check_arrays",
+    "check_examples",
+    "check_labels",
+    "gather",
+]
 
 Values = NDArray[Any]
 LAYOUTS = ("auto", "NCHW", "NHWC")
 _MOST_CHANNELS = 4
-_CHUNK = 8192
 
 
 @dataclass(frozen=True)
-class Arrays:
+class Labels:
+    """Checked labels of one problem.
+
+    Args:
+        y: Of the training examples, int64 [N].
+        y_test: Of the test examples; None where there are none.
+        classes: A name for each label 0, 1, ...
+    """
+
+    y: Indices
+    y_test: Indices | None
+    classes: tuple[str, ...]
+
+    @property
+    def all(self) -> Indices:
+        """Those of the test examples after those of the training examples."""
+        return self.y if self.y_test is None else np.concatenate([self.y, self.y_test])
+
+
+@dataclass(frozen=True)
+class Arrays(Labels):
     """Checked arrays of one problem.
 
     Args:
         x: Training examples, uint8 or float32, [N, C, H, W] or [N, D].
-        y: Their labels, int64 [N].
-        x_test, y_test: The same of the test examples; None where there are none.
-        classes: A name for each label 0, 1, ...
+        x_test: The same of the test examples; None where there are none.
     """
 
     x: Values
-    y: Indices
     x_test: Values | None
-    y_test: Indices | None
-    classes: tuple[str, ...]
 
 
 def check_arrays(
@@ -59,25 +82,46 @@ def check_arrays(
     Raises:
         NasError: Naming the array and what was expected.
     """
-    if layout not in LAYOUTS:
-        raise unknown("layout", layout, LAYOUTS)
     if (x_test is None) != (y_test is None):
         missing, given = ("x_test", "y_test") if x_test is None else ("y_test", "x_test")
         raise NasError(f"{name}: {given} is given without {missing}; expected both or neither")
-    images = _examples(x, layout, f"{name}: x_train")
-    labels = _labels(y, len(images), f"{name}: y_train")
-    if x_test is None:
-        return Arrays(images, labels, None, None, _classes(labels, None, classes, name))
-    test_images = _examples(x_test, layout, f"{name}: x_test")
-    test_labels = _labels(y_test, len(test_images), f"{name}: y_test")
-    for what, a, b in (
-        ("shape", images.shape[1:], test_images.shape[1:]),
-        ("type", images.dtype, test_images.dtype),
-    ):
-        if a != b:
-            raise NasError(f"{name}: x_test: examples of {what} {b}; expected {a} as in x_train")
-    names = _classes(labels, test_labels, classes, name)
-    return Arrays(images, labels, test_images, test_labels, names)
+    images = check_examples(x, layout, f"{name}: x_train")
+    tests = None if x_test is None else check_examples(x_test, layout, f"{name}: x_test")
+    counts = len(images), None if tests is None else len(tests)
+    labels = check_labels(y, y_test, counts, classes, name)
+    if tests is not None:
+        for what, a, b in (
+            ("shape", images.shape[1:], tests.shape[1:]),
+            ("type", images.dtype, tests.dtype),
+        ):
+            if a != b:
+                raise NasError(
+                    f"{name}: x_test: examples of {what} {b}; expected {a} as in x_train"
+                )
+    return Arrays(labels.y, labels.y_test, labels.classes, images, tests)
+
+
+def check_labels(
+    y: Any,
+    y_test: Any,
+    counts: tuple[int, int | None],
+    classes: Sequence[str] | None,
+    name: str,
+) -> Labels:
+    """Check labels and name the classes.
+
+    Args:
+        y, y_test: Array-likes; `y_test` may be None.
+        counts: How many there have to be in each.
+        classes: Names of the classes; None counts the labels.
+        name: Of the data, for messages.
+
+    Raises:
+        NasError: Naming the array and what was expected.
+    """
+    labels = _labels(y, counts[0], f"{name}: y_train")
+    tests = None if counts[1] is None else _labels(y_test, counts[1], f"{name}: y_test")
+    return Labels(labels, tests, _classes(labels, tests, classes, name))
 
 
 def _array(values: Any, what: str) -> Values:
@@ -89,7 +133,14 @@ def _array(values: Any, what: str) -> Values:
         raise NasError(f"{what}: not an array of numbers ({error})") from error
 
 
-def _examples(values: Any, layout: str, what: str) -> Values:
+def check_examples(values: Any, layout: str, what: str) -> Values:
+    """Return examples as uint8 or float32, [N, C, H, W] or [N, D], without a copy if they are.
+
+    Raises:
+        NasError: For another type or shape, no examples, or numbers that are not finite.
+    """
+    if layout not in LAYOUTS:
+        raise unknown("layout", layout, LAYOUTS)
     array = _array(values, what)
     if array.dtype.kind not in "buif":
         raise NasError(f"{what}: type {array.dtype}; expected uint8 or floating-point numbers")
@@ -169,37 +220,46 @@ def _classes(
     return tuple(str(label) for label in classes)
 
 
-def gather(arrays: Arrays, order: Indices) -> tuple[Values, Indices]:
+def gather(arrays: Arrays, order: Indices) -> Values:
     """Copy examples in a given order, test examples counted on after the training ones.
 
     Returns:
-        Examples (contiguous, [n, C, H, W] or [n, D]) and labels [n].
+        [n, C, H, W] or [n, D], contiguous.
     """
     x = np.empty((len(order), *arrays.x.shape[1:]), arrays.x.dtype)
-    y = np.empty(len(order), np.int64)
     own = order < len(arrays.y)
-    x[own], y[own] = arrays.x[order[own]], arrays.y[order[own]]
-    if arrays.x_test is not None and arrays.y_test is not None:
-        rest = order[~own] - len(arrays.y)
-        x[~own], y[~own] = arrays.x_test[rest], arrays.y_test[rest]
-    return x, y
+    x[own] = arrays.x[order[own]]
+    if arrays.x_test is not None:
+        x[~own] = arrays.x_test[order[~own] - len(arrays.y)]
+    return x
 
 
-def channel_statistics(x: Values) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def channel_statistics(
+    chunks: Iterable[Values],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return mean and standard deviation of each channel [N, C, H, W] or feature [N, D].
 
-    Two passes in float64 over chunks, so that neither size nor offset costs accuracy. What is
-    constant (to float32's precision) gets a deviation of 1: it becomes 0, not noise.
+    Two passes in float64 over each chunk, and chunks joined by the formulas of Chan, Golub &
+    LeVeque ("Updating formulae and a pairwise algorithm for computing sample variances", 1979):
+    neither size nor offset costs accuracy, and no chunk is needed twice. What is constant (to
+    float32's precision) gets a deviation of 1: it becomes 0, not noise.
+
+    Args:
+        chunks: Examples, at least one chunk.
 
     Returns:
-        Two float32 arrays, [C] or [D], in the units of `x`.
+        Two float32 arrays, [C] or [D], in the units of the examples.
     """
-    axes = (0, *range(2, x.ndim))
-    count = x.size / x.shape[1]
-    chunks = [x[i : i + _CHUNK] for i in range(0, len(x), _CHUNK)]
-    mean = sum(chunk.sum(axes, dtype=np.float64) for chunk in chunks) / count
-    centre = np.reshape(mean, (-1,) + (1,) * (x.ndim - 2))
-    variance = sum(np.square(chunk - centre).sum(axes) for chunk in chunks) / count
-    deviation = np.sqrt(variance)
+    count, mean, squares = 0, np.float64(0), np.float64(0)
+    for x in chunks:
+        axes = (0, *range(2, x.ndim))
+        added = x.size // x.shape[1]
+        own = x.sum(axes, dtype=np.float64) / added
+        centred = x - own.reshape((-1,) + (1,) * (x.ndim - 2))
+        count, before = count + added, count
+        shift = own - mean
+        mean = mean + shift * (added / count)
+        squares = squares + np.square(centred).sum(axes) + shift**2 * (before * added / count)
+    deviation = np.sqrt(squares / count)
     constant = deviation <= 1e-6 * np.abs(mean)
     return np.float32(mean), np.where(constant, 1, deviation).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Reading torch datasets of (image, label) into arrays."""
+"""Reading torch datasets of (image, label)."""
 
 from __future__ import annotations
 
@@ -9,75 +9,133 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.data.device import check_memory, find_device
+from nas.data.device import check_memory, find_device, fits
 from nas.data.splits import Indices
 from nas.errors import NasError
 
-__all__ = ["Read", "read_datasets"]
+__all__ = ["Datasets", "Opened", "open_datasets"]
 
 Values = NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Read:
-    """What datasets hold.
+class Opened:
+    """A dataset whose first example is known: all others have to be like it.
 
     Args:
-        arrays: Training examples and labels, then test examples and labels or None twice.
-        layout: How the arrays hold channels, as for `Task.from_arrays`.
-        classes: Names of the classes, where the dataset says them.
+        dataset: With `len` and indexing.
+        what: It is, for messages.
+        shape, type: Of an image as an array.
+        layout: How a batch of such arrays holds channels, as for `Task.from_arrays`.
     """
 
-    arrays: tuple[Values, Indices, Values | None, Indices | None]
+    dataset: Any
+    what: str
+    shape: tuple[int, ...]
+    type: np.dtype[Any]
     layout: str
-    classes: tuple[str, ...] | None
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    @property
+    def nbytes(self) -> int:
+        """Of all images."""
+        return len(self) * int(np.prod(self.shape, dtype=np.int64)) * self.type.itemsize
+
+    def example(self, i: int) -> tuple[Values, int]:
+        """Read one image and its label.
+
+        Raises:
+            NasError: When it cannot be read or is not like the first.
+        """
+        image, label, _ = _example(self.dataset, i, self.what)
+        if image.shape != self.shape or image.dtype != self.type:
+            raise NasError(
+                f"{self.what}: example {i} is {image.dtype} {image.shape}; expected "
+                f"{self.type} {self.shape} as example 0"
+            )
+        return image, label
+
+    def load(self) -> tuple[Values, Indices]:
+        """Read everything; raises `NasError` as `example` does, or for too little memory."""
+        check_memory(self.what, self.nbytes, find_device("cpu"))
+        x = np.empty((len(self), *self.shape), self.type)
+        y = np.empty(len(self), np.int64)
+        for i in range(len(self)):
+            x[i], y[i] = self.example(i)
+        return x, y
 
 
-def read_datasets(train: Any, test: Any, name: str) -> Read:
-    """Load a training and perhaps a test dataset; see `Task.from_dataset`.
+@dataclass(frozen=True)
+class Datasets:
+    """A training and perhaps a test dataset of one problem, with images of the same kind."""
+
+    train: Opened
+    test: Opened | None
+
+    @property
+    def layout(self) -> str:
+        """How batches of images hold channels."""
+        return self.train.layout
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """Names of the classes, where the dataset says them."""
+        classes = getattr(self.train.dataset, "classes", None)
+        return tuple(map(str, classes)) if isinstance(classes, (list, tuple)) else None
+
+    def fits(self) -> bool:
+        """Tell whether all images take at most half of the host's memory."""
+        size = self.train.nbytes + (self.test.nbytes if self.test else 0)
+        return fits(size, find_device("cpu"))
+
+    def load(self) -> tuple[Values, Indices, Values | None, Indices | None]:
+        """Read everything: training images and labels, then test ones or None twice."""
+        x, y = self.train.load()
+        return (x, y, *(self.test.load() if self.test else (None, None)))
+
+
+def open_datasets(train: Any, test: Any, name: str) -> Datasets:
+    """Read the first examples of a training and perhaps a test dataset.
 
     Raises:
-        NasError: When a dataset has no length, or an example is not like the first one.
+        NasError: When a dataset has no length or no examples, or what it has is no example.
     """
-    x, y, layout = _read(train, f"{name}: training dataset")
-    classes = getattr(train, "classes", None)
-    names = tuple(map(str, classes)) if isinstance(classes, (list, tuple)) else None
-    if test is None:
-        return Read((x, y, None, None), layout, names)
-    x_test, y_test, test_layout = _read(test, f"{name}: test dataset")
-    if test_layout != layout:
+    first = _open(train, f"{name}: training dataset")
+    second = None if test is None else _open(test, f"{name}: test dataset")
+    if second is not None and second.layout != first.layout:
         raise NasError(
             f"{name}: the test dataset gives another kind of image than the training dataset; "
             "expected tensors, arrays or PIL images in both"
         )
-    return Read((x, y, x_test, y_test), layout, names)
+    return Datasets(first, second)
 
 
-def _read(dataset: Any, what: str) -> tuple[Values, Indices, str]:
+def _open(dataset: Any, what: str) -> Opened:
     try:
         count = len(dataset)
     except TypeError as error:
         raise NasError(f"{what}: has no length; expected a map-style torch Dataset") from error
     if not count:
         raise NasError(f"{what}: is empty")
-    first, _, layout = _example(dataset, 0, what)
-    check_memory(what, count * first.nbytes, find_device("cpu"))
-    x = np.empty((count, *first.shape), first.dtype)
-    y = np.empty(count, np.int64)
-    for i in range(count):
-        image, y[i], _ = _example(dataset, i, what)
-        if image.shape != first.shape or image.dtype != first.dtype:
-            raise NasError(
-                f"{what}: example {i} is {image.dtype} {image.shape}; expected "
-                f"{first.dtype} {first.shape} as example 0"
-            )
-        x[i] = image
-    return x, y, layout
+    image, _, layout = _example(dataset, 0, what)
+    return Opened(dataset, what, image.shape, image.dtype, layout)
 
 
 def _example(dataset: Any, i: int, what: str) -> tuple[Values, int, str]:
     try:
-        image, label = dataset[i]
+        pair = dataset[i]
+    except NasError:
+        raise
+    except Exception as error:  # whatever the dataset, or what decodes its images, comes up with
+        reason = (str(error).strip() or "no reason given").splitlines()[0]
+        where = f"example {i}{_file(dataset, i)}"
+        raise NasError(
+            f"{what}: {where} cannot be read ({type(error).__name__}: {reason})"
+        ) from error
+    try:
+        image, label = pair
         number = operator.index(label)
     except (TypeError, ValueError) as error:
         raise NasError(
@@ -87,6 +145,14 @@ def _example(dataset: Any, i: int, what: str) -> tuple[Values, int, str]:
     if array.dtype.kind not in "buif":
         raise NasError(f"{what}: example {i} is a {type(image).__name__}; expected an image")
     return array, number, layout
+
+
+def _file(dataset: Any, i: int) -> str:
+    """Name the file of an example where the dataset lists them, as torchvision's folders do."""
+    try:
+        return f", file {dataset.samples[i][0]},"
+    except (AttributeError, IndexError, KeyError, TypeError):
+        return ""
 
 
 def _image(image: Any) -> tuple[Values, str]:

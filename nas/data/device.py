@@ -10,11 +10,11 @@ from nas.errors import NasError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["check_memory", "find_device", "memory_size"]
+__all__ = ["check_memory", "find_device", "fits", "memory_size"]
 
 
 def find_device(device: str | torch.device) -> torch.device:
-    """Return a device by name; "auto" is the GPU where there is one.
+    """Return a device by name, with its number; "auto" is the GPU where there is one.
 
     Raises:
         NasError: When the name means nothing or the machine has no such device.
@@ -24,12 +24,10 @@ def find_device(device: str | torch.device) -> torch.device:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        found = torch.device(device)
-        torch.empty(0, device=found)
+        return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:
         reason = str(error).strip().splitlines()[0]
         raise NasError(f"device '{device}' cannot be used: {reason}") from error
-    return found
 
 
 def memory_size(device: torch.device) -> int | None:
@@ -48,6 +46,12 @@ def memory_size(device: torch.device) -> int | None:
         return None
 
 
+def fits(size: int, device: torch.device) -> bool:
+    """Tell whether data of a size in bytes takes at most half of a device's memory."""
+    memory = memory_size(device)
+    return memory is None or size <= memory / 2
+
+
 def check_memory(name: str, size: int, device: torch.device) -> None:
     """Refuse data that would take more than half of a device's memory.
 
@@ -59,10 +63,10 @@ def check_memory(name: str, size: int, device: torch.device) -> None:
     Raises:
         NasError: Stating both sizes.
     """
-    memory = memory_size(device)
-    if memory is not None and size > memory / 2:
+    if not fits(size, device):
+        memory = _gib(memory_size(device) or 0)
         raise NasError(
-            f"{name}: the examples take {_gib(size)}, more than half of the {_gib(memory)} of "
+            f"{name}: the examples take {_gib(size)}, more than half of the {memory} of "
             f"memory of device {device}; set limit to use fewer, or give smaller examples"
         )
 

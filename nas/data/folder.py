@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from nas.data.augment import Augmentation
-from nas.data.device import check_memory, find_device
+from nas.data.pictures import Pictures
 from nas.data.source import DataSettings, Request, data_source
 from nas.errors import NasError
 from nas.settings import setting
@@ -29,6 +26,14 @@ class FolderSettings(DataSettings):
     """Settings of `folder`."""
 
     image_size: int = setting(32, "height and width in pixels that images are resized to")
+    stream: bool | None = setting(
+        None,
+        "read images while training instead of keeping them in memory; "
+        "none: where they would take over half of it",
+    )
+    workers: int | None = setting(
+        None, "processes that read streamed images; none: one less than the cores, at most 8"
+    )
 
 
 @data_source(
@@ -41,12 +46,17 @@ def folder(request: Request) -> Task:
     """Load folders of images as RGB squares (without regard to proportions).
 
     Where PATH has a folder `train`, that and `test` (if there) hold the folders of classes,
-    otherwise PATH does. Files without the ending of an image are passed over.
+    otherwise PATH does. Files without the ending of an image are passed over. Images that are
+    streamed (see `Task.from_dataset`) are read anew in every epoch, and give the same batches.
 
     Raises:
         NasError: Naming the folder or file that is missing, empty or broken.
     """
-    size = _image_size(request)
+    settings = request.settings
+    assert isinstance(settings, FolderSettings)
+    size = settings.image_size
+    if size < 1:
+        raise NasError(f"data '{request.spec}': image_size={size}: expected at least 1 pixel")
     base = request.path
     has_parts = (base / "train").is_dir()
     train = _files(base / "train" if has_parts else base)
@@ -54,24 +64,13 @@ def folder(request: Request) -> Task:
     classes = list(train)
     if extra := sorted(set(test) - set(train)):
         raise NasError(f"{base / 'test' / extra[0]}: no such class in {base / 'train'}")
-    count = sum(len(files) for part in (train, test) for files in part.values())
-    check_memory(request.spec, count * 3 * size**2, find_device("cpu"))
-    augmentation = Augmentation(crop_padding=size // 8, flip=True)
-    return request.task(
-        *_read(train, classes, size),
-        *(_read(test, classes, size) if test else ()),
-        classes=classes,
-        augmentation=augmentation,
-        layout="NHWC",
+    return request.dataset_task(
+        Pictures(train, classes, size),
+        Pictures(test, classes, size) if test else None,
+        augmentation=Augmentation(crop_padding=size // 8, flip=True),
+        stream=settings.stream,
+        workers=settings.workers,
     )
-
-
-def _image_size(request: Request) -> int:
-    assert isinstance(request.settings, FolderSettings)
-    size = request.settings.image_size
-    if size < 1:
-        raise NasError(f"data '{request.spec}': image_size={size}: expected at least 1 pixel")
-    return size
 
 
 def _files(path: Path) -> Files:
@@ -95,25 +94,3 @@ def _files(path: Path) -> Files:
         if not files:
             raise NasError(f"{path / name}: has no image; expected {', '.join(sorted(_SUFFIXES))}")
     return found
-
-
-def _read(files: Files, classes: list[str], size: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return images uint8 [N, size, size, 3] and labels int64 [N]."""
-    labelled = [(path, classes.index(name)) for name, paths in files.items() for path in paths]
-    images = np.empty((len(labelled), size, size, 3), np.uint8)
-    for row, (path, _) in enumerate(labelled):
-        images[row] = _image(path, size)
-    return images, np.array([label for _, label in labelled], np.int64)
-
-
-def _image(path: Path, size: int) -> NDArray[np.uint8]:
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise NasError("data 'folder' needs Pillow: pip install torchvision") from error
-    try:
-        with Image.open(path) as image:
-            small = image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
-            return np.asarray(small)
-    except Exception as error:  # Pillow's readers raise many kinds on a broken file
-        raise NasError(f"{path}: not a readable image ({error})") from error

@@ -85,9 +85,17 @@ class Request:
         """Make the task: arrays and facts as for `Task.from_arrays`, the rest as requested."""
         from nas.task import Task
 
+        return Task.from_arrays(x_train, y_train, x_test, y_test, **self._settings(facts))
+
+    def dataset_task(self, train: Any, test: Any, **facts: Any) -> Task:
+        """Make the task of torch datasets, as `task` does: facts as for `Task.from_dataset`."""
+        from nas.task import Task
+
+        return Task.from_dataset(train, test, **self._settings(facts))
+
+    def _settings(self, facts: dict[str, Any]) -> dict[str, Any]:
         given = {"name": self.spec, "seed": self.seed, "device": self.device, **facts}
-        settings = {**self.settings.common(), **given}
-        return Task.from_arrays(x_train, y_train, x_test, y_test, **settings)
+        return {**self.settings.common(), **given}
 
 
 Load = Callable[[Request], "Task"]

@@ -131,7 +131,12 @@ class DARTS(GenotypeSpace):
         chosen = fill(CellSupernetSettings, options, "supernet")
         channels, height, _ = image_shape(task, self.name)
         edges = SupercellOptions(
-            self.candidates, chosen.affine, chosen.partial_channels, chosen.edge_gates
+            self.candidates,
+            chosen.affine,
+            True,
+            chosen.partial_channels,
+            chosen.edge_gates,
+            chosen.execution,
         )
         edges.require(chosen.channels)
         shape = (channels, height, task.outputs, chosen.channels, chosen.layers, chosen.stem)

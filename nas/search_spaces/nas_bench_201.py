@@ -127,7 +127,12 @@ class NASBench201(SearchSpace):
 
         chosen = fill(DenseSupernetSettings, options, "supernet")
         edges = SupercellOptions(
-            OPERATIONS, chosen.affine, chosen.partial_channels, chosen.edge_gates
+            OPERATIONS,
+            chosen.affine,
+            False,
+            chosen.partial_channels,
+            chosen.edge_gates,
+            chosen.execution,
         )
         edges.require(chosen.channels)
         shape = (image_shape(task, self.name)[0], task.outputs, chosen.channels, chosen.cells)

@@ -1,12 +1,14 @@
-"""Augmentation: the distribution of torchvision's transforms and of the cutout paper."""
+"""Augmentation: the distribution of torchvision's transforms and of the cutout in DARTS."""
 
 from __future__ import annotations
 
 from collections import Counter
+from itertools import product
+from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from scipy.stats import chi2
 from torch import Tensor
 from torchvision import transforms
 
@@ -24,35 +26,93 @@ def image(height: int, width: int, channels: int = 1) -> Tensor:
     return numbers.view(channels, height, width)
 
 
-def outcomes(images: Tensor) -> Counter[tuple[int, ...]]:
+Outcome = tuple[float, ...]
+
+
+def outcomes(images: Tensor) -> Counter[Outcome]:
     return Counter(tuple(one.flatten().tolist()) for one in images)
 
 
-def assert_same_distribution(ours: Counter[object], theirs: Counter[object]) -> None:
-    """Two equally large samples with the same outcomes, each within 6 deviations."""
-    assert ours.keys() == theirs.keys()
-    for outcome, count in theirs.items():
-        assert abs(ours[outcome] - count) < 6 * (2 * count) ** 0.5
+def assert_distribution(found: Tensor, expected: list[Tensor]) -> None:
+    """The outcomes are exactly the expected ones, as often as these are listed (chi-square)."""
+    counts, listed = outcomes(found), outcomes(torch.stack(expected))
+    assert counts.keys() == listed.keys()
+    share = len(found) / len(expected)
+    distance = sum((counts[one] - share * n) ** 2 / (share * n) for one, n in listed.items())
+    assert distance < chi2.ppf(1 - 1e-4, len(listed) - 1)
+
+
+def crops(one: Tensor, padding: int) -> list[Tensor]:
+    """Every crop that torchvision's `RandomCrop` may take, each as likely as the others."""
+    height, width = one.shape[1:]
+    padded = torch.nn.functional.pad(one, (padding,) * 4)
+    places = product(range(2 * padding + 1), repeat=2)
+    return [transforms.functional.crop(padded, top, left, height, width) for top, left in places]
+
+
+def mirrored(images: list[Tensor]) -> list[Tensor]:
+    return [*images, *(one.flip(-1) for one in images)]
+
+
+def sample(transform: Any, one: Tensor, n: int) -> Tensor:
+    """What a transform of torchvision makes of one image, n times."""
+    torch.manual_seed(0)
+    return torch.stack([transform(one) for _ in range(n)])
+
+
+def copies(one: Tensor, n: int) -> Tensor:
+    return one.expand(n, -1, -1, -1)
 
 
 def test_crop_has_the_distribution_of_torchvision() -> None:
-    one, n = image(2, 3, 2), 1800
-    torch.manual_seed(0)
-    crop = transforms.RandomCrop((2, 3), padding=1)
-    theirs = outcomes(torch.stack([crop(one) for _ in range(n)]))
-    ours = outcomes(random_crop(one.expand(n, -1, -1, -1), 1, generator()))
-    assert len(ours) == 9
-    assert_same_distribution(ours, theirs)
+    one = image(2, 3, 2)
+    expected = crops(one, 1)
+    assert len(outcomes(torch.stack(expected))) == 9
+    assert_distribution(sample(transforms.RandomCrop((2, 3), padding=1), one, 900), expected)
+    assert_distribution(random_crop(copies(one, 9000), 1, generator()), expected)
 
 
 def test_flip_has_the_distribution_of_torchvision() -> None:
-    one, n = image(2, 3, 2), 4000
-    torch.manual_seed(0)
-    flip = transforms.RandomHorizontalFlip()
-    theirs = outcomes(torch.stack([flip(one) for _ in range(n)]))
-    ours = outcomes(random_flip(one.expand(n, -1, -1, -1), generator()))
-    assert len(ours) == 2
-    assert_same_distribution(ours, theirs)
+    one = image(2, 3, 2)
+    assert_distribution(sample(transforms.RandomHorizontalFlip(), one, 900), mirrored([one]))
+    assert_distribution(random_flip(copies(one, 9000), generator()), mirrored([one]))
+
+
+def test_crop_and_flip_are_independent_of_each_other_and_between_samples() -> None:
+    one = image(3, 2)
+    expected = mirrored(crops(one, 2))
+    moved = Augmentation(crop_padding=2, flip=True).move(copies(one, 20_000), generator())
+    assert_distribution(moved, expected)
+    pairs = [torch.stack(pair) for pair in product(mirrored([one]), repeat=2)]
+    assert_distribution(random_flip(copies(one, 8000), generator()).view(4000, 2, 3, 2), pairs)
+
+
+def no_last(low: int, high: int, images: Tensor, generator: torch.Generator) -> Tensor:
+    """Draws that miss the last place."""
+    return torch.randint(low, max(high - 1, low + 1), (len(images),), generator=generator)
+
+
+def uneven(low: int, high: int, images: Tensor, generator: torch.Generator) -> Tensor:
+    """Draws that take the first place a quarter too often."""
+    drawn = torch.randint(low, 4 * high + 1, (len(images),), generator=generator)
+    return drawn % high
+
+
+def shared(low: int, high: int, images: Tensor, generator: torch.Generator) -> Tensor:
+    """Draws that all samples of a batch share."""
+    return torch.randint(low, high, (1,), generator=generator).expand(len(images))
+
+
+@pytest.mark.parametrize("wrong", [no_last, uneven, shared])
+def test_a_wrong_distribution_is_told(wrong: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.data.augment._integers", wrong)
+    one = image(4, 5)
+    with pytest.raises(AssertionError):
+        assert_distribution(random_crop(copies(one, 9000), 1, generator()), crops(one, 1))
+    with pytest.raises(AssertionError):
+        assert_distribution(random_flip(copies(one, 9000), generator()), mirrored([one]))
+    with pytest.raises(AssertionError):
+        assert_distribution(cutout(torch.ones(9000, 1, 4, 5), 2, generator()), holes(4, 5, 2))
 
 
 def test_crop_is_a_window_of_the_same_sample_in_all_channels() -> None:
@@ -73,22 +133,25 @@ def test_crop_is_a_window_of_the_same_sample_in_all_channels() -> None:
     assert len(places) > 5  # every sample has its own place
 
 
-def paper_cutout(mask: np.ndarray, side: int, y: int, x: int) -> None:
-    """The mask of DeVries & Taylor for an even side, as their text defines it."""
-    height, width = mask.shape
-    top, bottom = max(y - side // 2, 0), min(y + side // 2, height)
-    left, right = max(x - side // 2, 0), min(x + side // 2, width)
-    mask[top:bottom, left:right] = 0
+def holes(height: int, width: int, side: int) -> list[Tensor]:
+    """What the cutout of DARTS leaves of ones, for each of its equally likely centres.
+
+    For an even side, as all published settings are: with an odd one theirs is one pixel smaller.
+    """
+    half, found = side // 2, []
+    for y, x in product(range(height), range(width)):
+        mask = torch.ones(1, height, width)
+        top, bottom = max(y - half, 0), min(y + half, height)
+        left, right = max(x - half, 0), min(x + half, width)
+        mask[:, top:bottom, left:right] = 0
+        found.append(mask)
+    return found
 
 
-def test_cutout_has_the_distribution_of_the_paper() -> None:
-    n, side = 2000, 4
-    rng = np.random.default_rng(0)
-    masks = np.ones((n, 5, 6), np.int64)
-    for mask in masks:
-        paper_cutout(mask, side, int(rng.integers(5)), int(rng.integers(6)))
-    ours = cutout(torch.ones(n, 1, 5, 6), side, generator()).long()
-    assert_same_distribution(outcomes(ours), outcomes(torch.from_numpy(masks)))
+@pytest.mark.parametrize("side", [2, 4])
+def test_cutout_has_the_distribution_of_darts(side: int) -> None:
+    cut = cutout(torch.ones(9000, 1, 5, 6), side, generator())
+    assert_distribution(cut, holes(5, 6, side))
 
 
 @pytest.mark.parametrize("side", [1, 2, 3, 5])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +11,8 @@ from PIL import Image
 
 from nas.data import load_task
 from nas.data.augment import Augmentation
+from nas.data.examples.streamed import StreamedExamples
+from nas.data.examples.tensors import TensorExamples
 from nas.errors import NasError
 
 COLOURS = {"blue": (0, 0, 200), "red": (200, 0, 0)}
@@ -72,18 +75,49 @@ def test_a_class_only_in_test_is_refused(tmp_path: Path) -> None:
         load_task(f"folder:{tmp_path}")
 
 
-def test_a_broken_image_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("settings", [{}, {"stream": True, "workers": 1}])
+def test_a_broken_image_is_named(tmp_path: Path, settings: dict[str, Any]) -> None:
     write(tmp_path, 5)
     broken = tmp_path / "red" / "3.png"
     broken.write_bytes(broken.read_bytes()[:50])
-    with pytest.raises(NasError, match=r"3\.png: not a readable image"):
-        load_task(f"folder:{tmp_path}")
+    with pytest.raises(NasError, match=r"^\S*3\.png: not a readable image \(.*\)$"):
+        task = load_task(f"folder:{tmp_path}", **settings)
+        for split in ("train", "valid", "test"):
+            list(task.batches(split, 2))
 
 
-def test_image_size_and_memory_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("workers", [0, 2])
+def test_streamed_images_give_the_same_task(tmp_path: Path, workers: int) -> None:
+    for part, count in (("train", 6), ("test", 2)):
+        write(tmp_path / part, count)
+    noise = Image.effect_noise((9, 9), 60)
+    noise.save(tmp_path / "train" / "red" / "noise.png")
+    kept = load_task(f"folder:{tmp_path}", image_size=12, seed=2)
+    streamed = load_task(f"folder:{tmp_path}", image_size=12, seed=2, stream=True, workers=workers)
+    assert isinstance(streamed.examples, StreamedExamples)
+    assert streamed.describe() == kept.describe() and repr(streamed) == repr(kept)
+    assert streamed.augmentation == kept.augmentation and streamed.classes == kept.classes
+    for split in ("train", "valid", "test"):
+        passes = [task.batches(split, 3, seed=1, augment=True) for task in (kept, streamed)]
+        for (x, y), (again, labels) in zip(*passes, strict=True):
+            assert torch.equal(x, again) and torch.equal(y, labels)
+
+
+def test_image_size_is_checked(tmp_path: Path) -> None:
     write(tmp_path, 5)
     with pytest.raises(NasError, match="image_size=0"):
         load_task(f"folder:{tmp_path}", image_size=0)
-    monkeypatch.setattr("nas.data.device.memory_size", lambda _: 10_000)
+    with pytest.raises(NasError, match="workers=-1"):
+        load_task(f"folder:{tmp_path}", workers=-1)
+
+
+def test_what_does_not_fit_is_streamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, 5)
+    monkeypatch.setattr("nas.data.device.memory_size", lambda _: 60_000)
+    kept, streamed = (
+        load_task(f"folder:{tmp_path}", image_size=size, workers=0) for size in (30, 32)
+    )
+    assert isinstance(kept.examples, TensorExamples)
+    assert isinstance(streamed.examples, StreamedExamples)
     with pytest.raises(NasError, match="more than half"):
-        load_task(f"folder:{tmp_path}", image_size=30)
+        load_task(f"folder:{tmp_path}", image_size=32, stream=False)

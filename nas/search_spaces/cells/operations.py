@@ -127,8 +127,11 @@ class PartialChannels(nn.Module):
         self.bypass = nn.MaxPool2d(2, stride, ceil_mode=True) if stride > 1 else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        done = self.op(x[:, : self.part])
-        joined = torch.cat([done, self.bypass(x[:, self.part :])], dim=1)
+        return self.join(self.op(x[:, : self.part]), self.bypass(x[:, self.part :]))
+
+    def join(self, done: Tensor, passed: Tensor) -> Tensor:
+        """Interleave what the operation made of its channels with the others."""
+        joined = torch.cat([done, passed], dim=1)
         b, c, h, w = joined.shape
         return joined.view(b, self.k, c // self.k, h, w).transpose(1, 2).reshape(b, c, h, w)
 

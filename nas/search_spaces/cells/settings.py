@@ -8,6 +8,7 @@ from nas.errors import NasError, unknown
 from nas.settings import setting
 
 STEMS = ("cifar", "imagenet")
+EXECUTIONS = ("fused", "plain")
 
 
 def _require_positive(**values: int) -> None:
@@ -21,6 +22,11 @@ def _require_split(channels: int, partial_channels: int) -> None:
         raise NasError(
             f"network.partial_channels={partial_channels}: must divide network.channels={channels}"
         )
+
+
+def _require_execution(execution: str) -> None:
+    if execution not in EXECUTIONS:
+        raise unknown("supernet.execution", execution, EXECUTIONS)
 
 
 @dataclass
@@ -52,6 +58,10 @@ class CellSupernetSettings:
     affine: bool = setting(False, "scale and shift in the cells' batch norm")
     partial_channels: int = setting(1, "operations see every k-th part of the channels")
     edge_gates: bool = setting(False, "a gate over the inputs of every node")
+    execution: str = setting("fused", "fused, or plain: one operation on one edge after the other")
+    checkpoint: bool = setting(
+        False, "compute each cell again in the backward pass: less memory, more time"
+    )
 
     def __post_init__(self) -> None:
         _require_positive(channels=self.channels, layers=self.layers)
@@ -62,6 +72,7 @@ class CellSupernetSettings:
             )
         if self.stem not in STEMS:
             raise unknown("stem", self.stem, STEMS)
+        _require_execution(self.execution)
 
 
 @dataclass
@@ -87,6 +98,11 @@ class DenseSupernetSettings:
     affine: bool = setting(False, "scale and shift in the cells' batch norm")
     partial_channels: int = setting(1, "operations see every k-th part of the channels")
     edge_gates: bool = setting(False, "a gate over the inputs of every node")
+    execution: str = setting("fused", "fused, or plain: one operation on one edge after the other")
+    checkpoint: bool = setting(
+        False, "compute each cell again in the backward pass: less memory, more time"
+    )
 
     def __post_init__(self) -> None:
         _require_positive(channels=self.channels, cells=self.cells)
+        _require_execution(self.execution)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from nas.precision import check_precision
 from nas.settings import fill, require_ranges, setting
 
 __all__ = ["DifferentiableSettings"]
@@ -41,11 +42,13 @@ class DifferentiableSettings:
     gate_weight_decay: float = setting(1e-3, "of the gates")
     temperature_start: float = setting(1.0, "temperature of the relaxation at the start")
     temperature_end: float = setting(1.0, "the same at the end, linearly in between")
+    precision: str = setting("fp32", "fp32, or bf16: mixed precision (autocast)")
     stop_at_identities: int | None = setting(
         None, "stop before a cell has this many identity operations (DARTS+), e.g. 2"
     )
 
     def __post_init__(self) -> None:
+        check_precision(self.precision, "precision")
         ranges: dict[str, tuple[bool, str]] = {
             "regulariser_scale": (0 <= self.regulariser_scale < math.inf, "at least 0"),
             "partial_channels": (self.partial_channels >= 1, "at least 1"),

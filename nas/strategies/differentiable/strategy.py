@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from nas import registry
 from nas.errors import NasError
 from nas.mutables import Gate, Selection
+from nas.precision import as_float, autocast
 from nas.space import Scores
 from nas.strategies.differentiable.settings import DifferentiableSettings
 
@@ -79,17 +81,28 @@ class DifferentiableStrategy:
             name: nn.Parameter(_INITIAL_SPREAD * torch.randn(len(gate.options), device=device))
             for name, gate in supernet.gates.items()
         }
+        alike: dict[tuple[bool, int], list[str]] = {}
+        for name, gate in supernet.gates.items():
+            alike.setdefault((_is_choice(gate), len(gate.options)), []).append(name)
+        self._alike = list(alike.values())  # gates that are relaxed together
+        self.weights = [w for w in supernet.parameters() if w.requires_grad]
+        fused = device.type in ("cpu", "cuda")
         self.weight_optimizer = torch.optim.SGD(
-            supernet.parameters(),
+            self.weights,
             settings.weight_lr,
             momentum=settings.momentum,
             weight_decay=settings.weight_decay,
+            fused=fused,
         )
+        for weight in self.weights:  # the fused kernel cannot start some later than others
+            if settings.momentum:
+                self.weight_optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
         self.gate_optimizer = torch.optim.Adam(
             self.logits.values(),
             self._gate_lr(steps_per_epoch),
             betas=_GATE_BETAS,
             weight_decay=settings.gate_weight_decay,
+            fused=fused,
         )
 
     def _gate_lr(self, steps_per_epoch: int) -> float:
@@ -138,23 +151,49 @@ class DifferentiableStrategy:
 
     def gate_weights(self, detach: bool = False) -> dict[str, Selection]:
         """Return weights for all gates, freshly drawn where the relaxation draws."""
-        return {
-            name: self._relax(self.supernet.gates[name], a.detach() if detach else a)
-            for name, a in self.logits.items()
-        }
+        weights: dict[str, Selection] = {}
+        for names in self._alike:
+            logits = torch.stack([self.logits[name] for name in names])
+            rows = self._relax(self.supernet.gates[names[0]], logits.detach() if detach else logits)
+            weights.update(zip(names, rows.unbind(), strict=True))
+        return weights
 
     def _relax(self, gate: Gate, logits: Tensor) -> Tensor:
-        """Relax a choice; weights over the inputs of a node are softmax (PC-DARTS, eq. 3)."""
+        """Relax choices; weights over the inputs of a node are softmax (PC-DARTS, eq. 3)."""
         if _is_choice(gate):
             return self.relaxation.weights(logits, self.temperature)
         return logits.softmax(-1)
 
+    def forward(self, batch: Batch, detach: bool = False) -> tuple[Any, Tensor]:
+        """Run the supernet with freshly made weights over its gates.
+
+        Args:
+            batch: Inputs and targets.
+            detach: Whether the gates are held fixed.
+
+        Returns:
+            The supernet's output and its loss.
+        """
+        x, target = batch
+        with autocast(self.settings.precision, x.device):
+            output = as_float(self.supernet(x, self.gate_weights(detach)))
+        return output, self.problem.loss(output, target)
+
+    @contextmanager
+    def fixed_weights(self) -> Iterator[None]:
+        """Let forward passes record what gradients of the gates need, and nothing for weights."""
+        for weight in self.weights:
+            weight.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for weight in self.weights:
+                weight.requires_grad_(True)
+
     def gate_loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """Return the loss of a batch plus the regularisers, with a graph to the gates."""
-        x, target = batch
-        output = self.supernet(x, self.gate_weights())
-        loss = self.problem.loss(output, target)
-        figures = self._figures("valid", loss, output, target)
+        output, loss = self.forward(batch)
+        figures = self._figures("valid", loss, output, batch[1])
         for regulariser in self.regularisers:
             loss = loss + self.settings.regulariser_scale * regulariser.penalty(self.logits)
         return loss, figures
@@ -168,14 +207,14 @@ class DifferentiableStrategy:
 
     def weight_step(self, batch: Batch) -> dict[str, float]:
         """Take one step of the weights with the gates held fixed."""
-        x, target = batch
-        output = self.supernet(x, self.gate_weights(detach=True))
-        loss = self.problem.loss(output, target)
-        self.weight_optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self.supernet.parameters(), self.settings.grad_clip)
+        output, loss = self.forward(batch, detach=True)
+        gradients = torch.autograd.grad(loss, self.weights, allow_unused=True)
+        for weight, gradient in zip(
+            self.weights, clipped(gradients, self.settings.grad_clip), strict=True
+        ):
+            weight.grad = gradient
         self.weight_optimizer.step()
-        return self._figures("train", loss, output, target)
+        return self._figures("train", loss, output, batch[1])
 
     def _figures(self, split: str, loss: Tensor, output: Any, target: Tensor) -> dict[str, float]:
         value = loss.item()
@@ -223,6 +262,18 @@ class DifferentiableStrategy:
                 parameter.copy_(state["logits"][name])
         self.weight_optimizer.load_state_dict(state["weight_optimizer"])
         self.gate_optimizer.load_state_dict(state["gate_optimizer"])
+
+
+@torch.no_grad()
+def clipped(gradients: Sequence[Tensor | None], largest: float) -> list[Tensor | None]:
+    """Return gradients scaled down, all by one factor, so that their norm is at most `largest`.
+
+    As `clip_grad_norm_`, without a call or a wait for each of them. None stays None.
+    """
+    given = [gradient for gradient in gradients if gradient is not None]
+    norm = torch.stack(list(torch._foreach_norm(given))).norm()
+    scaled = iter(torch._foreach_mul(given, (largest / (norm + 1e-6)).clamp_max(1.0)))
+    return [None if gradient is None else next(scaled) for gradient in gradients]
 
 
 def _is_choice(gate: Gate) -> bool:

@@ -31,7 +31,6 @@ class GumbelHard(Relaxation):
     def weights(self, logits: Tensor, temperature: float) -> Tensor:
         noisy = logits.log_softmax(-1) + gumbel_like(logits)
         soft = (noisy / temperature).softmax(-1)
-        index = soft.argmax(-1)
-        hard = F.one_hot(index, len(soft)).to(soft)
-        weights: Tensor = hard * (1.0 + (soft[index] - soft[index].detach()))
+        hard = F.one_hot(soft.argmax(-1), soft.shape[-1]).to(soft)
+        weights: Tensor = hard * (1.0 + (soft - soft.detach()))
         return weights

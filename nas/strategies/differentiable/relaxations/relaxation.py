@@ -17,14 +17,14 @@ class Relaxation(ABC):
         """Return the weights of one forward pass.
 
         Args:
-            logits: Of one gate, [options].
+            logits: Of gates with equally many options, [gates, options].
             temperature: Of this epoch.
 
         Returns:
-            Weights [options] that gradients flow through. Options of weight exactly zero are not
-            executed and get no gradient from the network.
+            Weights [gates, options] that gradients flow through. Options of weight exactly zero
+            are not executed and get no gradient from the network.
         """
 
     def scores(self, logits: Tensor) -> Tensor:
-        """Return how strong every option is after training, [options]."""
+        """Return how strong every option of a gate is after training, [options]."""
         return logits.softmax(-1)

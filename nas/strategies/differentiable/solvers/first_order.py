@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nas import registry
-from nas.strategies.differentiable.solvers.solver import gate_gradients
+from nas.strategies.differentiable.solvers.solver import gate_step
 
 if TYPE_CHECKING:
     from nas.strategies.differentiable.strategy import Batch, DifferentiableStrategy
@@ -25,6 +25,5 @@ class FirstOrder:
     def step(
         self, strategy: DifferentiableStrategy, train_batch: Batch, valid_batch: Batch
     ) -> dict[str, float]:
-        loss, figures = strategy.gate_loss(valid_batch)
-        strategy.apply_gate_gradients(gate_gradients(loss, strategy))
+        figures = gate_step(strategy, valid_batch)
         return figures | strategy.weight_step(train_batch)

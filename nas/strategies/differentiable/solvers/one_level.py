@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nas import registry
-from nas.strategies.differentiable.solvers.solver import gate_gradients
+from nas.strategies.differentiable.solvers.solver import gate_step
 
 if TYPE_CHECKING:
     from nas.strategies.differentiable.strategy import Batch, DifferentiableStrategy
@@ -27,7 +27,6 @@ class OneLevel:
     ) -> dict[str, float]:
         figures: dict[str, float] = {}
         for batch in (valid_batch, train_batch):
-            loss, gate_figures = strategy.gate_loss(batch)
-            strategy.apply_gate_gradients(gate_gradients(loss, strategy))
+            gate_figures = gate_step(strategy, batch)
             figures = (gate_figures | figures) | strategy.weight_step(batch)
         return figures

@@ -76,9 +76,7 @@ def _restored(weights: Sequence[Tensor]) -> Iterator[None]:
 def _train_gradients(
     strategy: DifferentiableStrategy, weights: Sequence[Tensor], batch: Batch
 ) -> tuple[Tensor | None, ...]:
-    x, target = batch
-    output = strategy.supernet(x, strategy.gate_weights(detach=True))
-    loss = strategy.problem.loss(output, target)
+    _, loss = strategy.forward(batch, detach=True)
     return torch.autograd.grad(loss, weights, allow_unused=True)
 
 
@@ -129,6 +127,6 @@ def _hessian_vector(
 
 
 def _gate_gradients_on(strategy: DifferentiableStrategy, batch: Batch) -> list[Tensor | None]:
-    x, target = batch
-    output = strategy.supernet(x, strategy.gate_weights())
-    return gate_gradients(strategy.problem.loss(output, target), strategy)
+    with strategy.fixed_weights():
+        _, loss = strategy.forward(batch)
+        return gate_gradients(loss, strategy)

@@ -10,7 +10,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from nas.strategies.differentiable.strategy import Batch, DifferentiableStrategy
 
-__all__ = ["Solver", "gate_gradients"]
+__all__ = ["Solver", "gate_gradients", "gate_step"]
 
 
 class Solver(Protocol):
@@ -30,4 +30,14 @@ def gate_gradients(
     Gradients of weights are not computed.
     """
     gates = list(strategy.logits.values())
+    if not loss.requires_grad:  # every gate drew what does not run
+        return [None] * len(gates)
     return list(torch.autograd.grad(loss, gates, retain_graph=retain_graph, allow_unused=True))
+
+
+def gate_step(strategy: DifferentiableStrategy, batch: Batch) -> dict[str, float]:
+    """Train the gates by one step with the weights as they are; return the strategy's figures."""
+    with strategy.fixed_weights():
+        loss, figures = strategy.gate_loss(batch)
+        strategy.apply_gate_gradients(gate_gradients(loss, strategy))
+    return figures

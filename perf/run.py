@@ -1,0 +1,80 @@
+"""Which tables are measured, and how large."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from nas.data.device import find_device
+from perf.case import STRATEGIES, Case
+from perf.comparison import comparison_table
+from perf.machine import describe, heading
+from perf.report import Report
+from perf.scoring import scoring_table
+from perf.switches import switches_table
+
+PAPER_BATCHES = {"darts": 64, "pc-darts": 256}
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is measured.
+
+    Args:
+        networks: (channels, cells) of the supernets.
+        repeats: How often each is timed.
+        paths: How many architectures are scored.
+        batch: Images a step.
+        size: Side of an image in pixels.
+    """
+
+    networks: tuple[tuple[int, int], ...]
+    repeats: int
+    paths: int
+    batch: int = 32
+    size: int = 32
+
+    def cases(self, strategy: str) -> list[Case]:
+        """Return the cases of a strategy, the largest network last."""
+        return [Case(strategy, *network, self.batch, self.size) for network in self.networks]
+
+
+SCALES = {
+    "full": Scale(((8, 5), (16, 8)), repeats=7, paths=200),
+    "quick": Scale(((8, 5),), repeats=3, paths=50),
+    "tiny": Scale(((4, 3),), repeats=1, paths=5, batch=4, size=8),
+}
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure what the options of the command line ask for; return the exit status."""
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    device = find_device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    scale = SCALES["tiny" if options.tiny else "quick" if options.quick else "full"]
+    repeats = options.repeats or scale.repeats
+    machine = describe(device)
+    report = Report(machine, options.json)
+    print(heading(machine))
+    strategies = [name for name in STRATEGIES if name in options.only]
+    if strategies:
+        cases = [case for name in strategies for case in scale.cases(name)]
+        if device.type == "cuda" and not (options.quick or options.tiny):
+            cases += [Case(name, 16, 8, PAPER_BATCHES[name]) for name in strategies]
+        comparison_table(cases, device, repeats, report)
+    if "switches" in options.only:
+        largest = [scale.cases(name)[-1] for name in STRATEGIES]
+        switches_table(largest, device, repeats, report)
+    if "scoring" in options.only:
+        scoring_table(8 * scale.batch, scale.size, scale.paths, device, repeats, report)
+    return conclude(report.problems)
+
+
+def conclude(problems: Sequence[str]) -> int:
+    """Say once more what does not agree; return the exit status."""
+    for problem in problems:
+        print(f"\n*** {problem} ***")
+    return 1 if problems else 0

@@ -1,0 +1,6 @@
+"""`perf` is not installed; it lies beside `nas`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
