@@ -50,6 +50,10 @@ Set = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="Of every random choice.")]
 Device = Annotated[str, typer.Option(help="auto (a GPU if there is one), cpu, cuda, cuda:1 ...")]
+Precision = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(help="fp32, or bf16: mixed precision.", show_default="fp32"),
+]
 Download = Annotated[bool, typer.Option("--download", help="Fetch data that is missing.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
@@ -118,6 +122,7 @@ def search(
     ] = None,
     seed: Seed = 0,
     device: Device = "auto",
+    precision: Precision = None,
     out: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(help="The run folder.", show_default="runs/SPACE-STRATEGY-DATA-sSEED"),
@@ -149,6 +154,11 @@ def search(
     given = {name for name in options if _is_given(context, name)}
     from_file, settings = _read_search_config(config) if config else ({}, {})
     options |= {name: value for name, value in from_file.items() if name not in given}
+    if precision is not None:
+        from nas.plan import precision_settings
+
+        for group, values in precision_settings(options["strategy"], precision).items():
+            settings.setdefault(group, {}).update(values)
     for group, values in parse_assignments(assignments or []).items():
         settings.setdefault(group, {}).update(values)
     keep_freed_memory()
@@ -277,6 +287,7 @@ def train(
     ] = None,
     seed: Seed = 0,
     device: Device = "auto",
+    precision: Precision = None,
     out: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(help="Where to write.", show_default="RUN/train, or runs/train-NAME"),
@@ -296,6 +307,8 @@ def train(
     from nas.train import train as run_train
 
     settings = parse_assignments(assignments or [], "train")
+    if precision is not None:
+        settings["train"] = {"precision": precision, **settings.get("train", {})}
     keep_freed_memory()
     result = run_train(
         source, space=space, data=data, scale=scale, seed=seed, device=device, out=out,

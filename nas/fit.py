@@ -23,6 +23,7 @@ from nas.checkpoint import load_checkpoint, save_checkpoint, seed_everything, se
 from nas.errors import NasError, unknown
 from nas.evaluate import Diverged, Meter, OutOfMemory, evaluate, memory_errors
 from nas.measure import evaluating
+from nas.precision import as_float, autocast, check_precision
 from nas.progress import Bar, Progress, Silent
 from nas.settings import require_ranges, setting
 from nas.task import Output, Task
@@ -56,8 +57,10 @@ class TrainSettings:
     augment: bool = setting(True, "augmentation of the training examples, cutout included")
     label_smoothing: float | None = setting(None, "label smoothing; none: the task's own")
     channels_last: bool = setting(False, "channels-last memory where the network allows it")
+    precision: str = setting("fp32", "fp32, or bf16: mixed precision (autocast)")
 
     def __post_init__(self) -> None:
+        check_precision(self.precision, "precision")
         ranges: dict[str, tuple[bool, str]] = {
             "epochs": (self.epochs >= 1, "at least 1"),
             "batch_size": (self.batch_size >= 1, "at least 1"),
@@ -273,7 +276,8 @@ class _Training:
     def _step(self, x: Tensor, y: Tensor) -> tuple[Tensor, Output]:
         """Make one step on a batch; return its loss and the network's output."""
         self.optimizer.zero_grad()
-        output: Output = self.network(x)
+        with autocast(self.settings.precision, x.device):
+            output: Output = as_float(self.network(x))
         loss = self.smoothed.loss(output, y)
         loss.backward()  # type: ignore[no-untyped-call]
         if self.settings.grad_clip:

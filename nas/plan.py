@@ -142,6 +142,18 @@ def _check_networks(plan: Plan) -> None:
         raise refused
 
 
+def precision_settings(strategy: str, precision: str) -> Groups:
+    """Return the settings that make a search run in a precision.
+
+    Args:
+        strategy: A name; what trains weights is the strategy itself or, for a black-box one, the
+            evaluator.
+        precision: See `nas.precision.PRECISIONS`.
+    """
+    black_box = _is_black_box(registry.get("strategies", strategy).factory)
+    return {"evaluator" if black_box else "strategy": {"precision": precision}}
+
+
 def _is_black_box(factory: Any) -> bool:
     """Tell whether a strategy asks and is told, instead of training gates."""
     return isinstance(factory, type) and issubclass(factory, Strategy)

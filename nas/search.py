@@ -5,19 +5,26 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
 
 from nas.checkpoint import seed_everything, seed_of
 from nas.errors import NasError
 from nas.evaluators.evaluator import Context, Evaluator
 from nas.loops.black_box import run_black_box
 from nas.loops.differentiable import collapse, run_differentiable
+from nas.memory import Batch, MemoryEstimate, estimate_peak
+from nas.memory_watch import MemoryWatch
 from nas.objective import Measurement
 from nas.plan import Plan, make_plan
 from nas.progress import Console, Progress
 from nas.run import Run
 from nas.space import Architecture
+from nas.space import Path as SupernetPath
 from nas.supernet import Supernet
 from nas.task import Task
 from nas.weights import save_weights
@@ -26,6 +33,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 __all__ = ["search"]
+
+_PATHS = 4  # tried for an estimate of memory
 
 
 def search(
@@ -138,11 +147,54 @@ def _black_box(
     plan: Plan, run: Run, progress: Progress
 ) -> tuple[Architecture, dict[str, float], nn.Module | None]:
     evaluator: Evaluator = plan.evaluator(_context(plan, run, progress), plan.evaluator_settings)
+    _say_memory(plan, run, evaluator, progress)
     evaluator.prepare()
     seed = seed_of(plan.config["seed"], "strategy")
     strategy = plan.strategy(plan.space, run.objective, seed, plan.strategy_settings)
     best = run_black_box(run, strategy, evaluator, plan.config["evaluations"], progress)
     return best.architecture, best.measurement.metrics, evaluator.weights_of(best.architecture)
+
+
+def _say_memory(plan: Plan, run: Run, evaluator: Evaluator, progress: Progress) -> None:
+    """Say what memory the training of a supernet will take, unless it has begun already."""
+    from nas.evaluators.supernet import SupernetEvaluator
+
+    begun = (run.folder / "checkpoint" / "supernet.pt").exists()
+    if begun or not isinstance(evaluator, SupernetEvaluator):
+        return
+    settings, task = evaluator.settings, plan.task
+    batch_size = min(settings.batch_size, task.size("train"))
+
+    def estimate(changes: Mapping[str, Any]) -> MemoryEstimate:
+        supernet = evaluator.supernet
+        if changes:
+            options = {**plan.supernet, **changes}
+            supernet = plan.space.supernet(task.info, **options).to(task.device)
+        return _estimate_paths(plan, supernet, batch_size, settings.momentum > 0)
+
+    held = [*evaluator.supernet.parameters(), *evaluator.supernet.buffers()]
+    watch = MemoryWatch(
+        task.device, batch_size, "evaluator.batch_size", estimate, plan.supernet,
+        sum(tensor.nbytes for tensor in held),
+    )  # fmt: skip
+    watch.announce(settings.epochs * task.size("train"), progress, run.log_once)
+
+
+def _estimate_paths(
+    plan: Plan, supernet: Supernet, batch_size: int, momentum: bool
+) -> MemoryEstimate:
+    """Estimate the peak memory of training a supernet by single paths, from some of them."""
+    weights = [weight for weight in supernet.parameters() if weight.requires_grad]
+
+    def step(path: SupernetPath, batch: Batch) -> object:
+        x, target = batch
+        loss = plan.task.loss(supernet(x, path), target)
+        return torch.autograd.grad(loss, weights, allow_unused=True)
+
+    sampled = plan.space.sample(np.random.default_rng(0), _PATHS)
+    steps = [partial(step, supernet.path(architecture)) for architecture in sampled]
+    examples = next(iter(plan.task.batches("train", 4)))
+    return estimate_peak(supernet, steps, examples, batch_size, kept=int(momentum))
 
 
 def _differentiable(

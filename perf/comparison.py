@@ -206,7 +206,8 @@ def comparison_table(
     notes = (
         "A pair: one gate step and one weight step, first order, from the same weights and on the "
         "same images on both sides. Search: channels x cells of the supernet. Operator calls: "
-        "those within others too. Peak: tensors above those held before. Images: of both steps. "
+        "by the program or autograd, not by other operators. Peak: tensors above those held "
+        "before. Images: of both steps. "
         f"Loss diff.: largest difference of losses in {CHECKED_PAIRS} pairs of steps, as timed "
         f"(allowed: {TOLERANCES['fp32']:g}, in bf16 {TOLERANCES['bf16']:g}, or what rounding "
         f"explains) and in double precision (allowed: {TOLERANCES['fp64']:g})."

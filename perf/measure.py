@@ -39,7 +39,8 @@ class Profile:
     """What one run of a piece of work does.
 
     Args:
-        operators: Calls of `aten::` operators, those within others included.
+        operators: Calls of `aten::` operators by the program or by autograd: not those that
+            operators make themselves.
         kernels: Launches of kernels, or of graphs of them, on the GPU; None without one.
         peak_bytes: The most bytes of tensors at a time, above those held before.
     """
@@ -98,11 +99,11 @@ def profiled(work: Work, device: torch.device) -> Profile:
             _wait(device)
     events = _events(profiler)
     start = next(event.start_ns() for event in events if event.name() == _MARK)
-    names = [event.name() for event in events if event.start_ns() >= start]
-    operators = sum(name.startswith("aten::") for name in names)
+    within = [event for event in events if event.start_ns() >= start]
+    operators = _outermost(within)
     if device.type == "cpu":
         return Profile(operators, None, _cpu_peak(events, start))
-    launches = sum(name.startswith("cu") and "Launch" in name for name in names)
+    launches = sum(e.name().startswith("cu") and "Launch" in e.name() for e in within)
     return Profile(operators, launches, _cuda_peak(work, device))
 
 
@@ -111,6 +112,18 @@ def _events(profiler: Any) -> list[Any]:
     every = profiler.profiler.kineto_results.events()
     events = [event for event in every if event.device_type().name == "CPU"]
     return sorted(events, key=lambda event: event.start_ns())
+
+
+def _outermost(events: list[Any]) -> int:
+    """Count operators that no other operator called, on every thread."""
+    count, ends = 0, dict[int, int]()
+    operators = [event for event in events if event.name().startswith("aten::")]
+    for event in sorted(operators, key=lambda e: (e.start_ns(), -e.duration_ns())):
+        thread = event.start_thread_id()
+        if event.start_ns() >= ends.get(thread, 0):
+            count += 1
+            ends[thread] = event.end_ns()
+    return count
 
 
 def _cpu_peak(events: list[Any], start: int) -> int:

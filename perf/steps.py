@@ -50,7 +50,8 @@ class OurSearch:
 
     def __init__(self, case: Case, variation: Variation, device: torch.device) -> None:
         torch.manual_seed(0)
-        settings = case.settings().changed(variation.settings)
+        how = {"precision": "bf16"} if variation.precision == "bf16" else {}
+        settings = case.settings().changed({**variation.settings, **how})
         self.variation = variation
         self.device = device
         self.supernet = DARTS().supernet(
@@ -73,8 +74,7 @@ class OurSearch:
 
     def step(self, train_batch: Batch, valid_batch: Batch) -> Losses:
         how = (self.variation.precision, self.variation.channels_last)
-        with autocast(self.variation.precision, self.device):
-            figures = self.strategy.step(prepared(train_batch, *how), prepared(valid_batch, *how))
+        figures = self.strategy.step(prepared(train_batch, *how), prepared(valid_batch, *how))
         train, valid = (figures[f"{s}_loss"] / figures[f"{s}_count"] for s in ("train", "valid"))
         return valid, train
 

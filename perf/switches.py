@@ -16,12 +16,10 @@ from perf.steps import OurSearch, ReferenceSearch, Search, trajectory
 VARIATIONS: dict[str, Variation] = {
     "plain": Variation({"execution": "plain"}),
     "plain, channels last": Variation({"execution": "plain"}, channels_last=True),
+    "plain, bf16": Variation({"execution": "plain"}, precision="bf16"),
     "fused": Variation({"execution": "fused"}),
-    "fused, channels last": Variation({"execution": "fused"}, channels_last=True),
     "fused, bf16": Variation({"execution": "fused"}, precision="bf16"),
-    "fused, channels last, bf16": Variation(
-        {"execution": "fused"}, precision="bf16", channels_last=True
-    ),
+    "fused, recomputed": Variation({"execution": "fused", "checkpoint": True}),
 }
 """What is measured, by name; the first one is what the others are compared with."""
 

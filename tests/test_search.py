@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from nas.evaluators.supernet import SupernetSettings, score_path
 from nas.evaluators.train import TrainEvaluator
 from nas.fit import TrainSettings
 from nas.mutables import OneOf
+from nas.progress import Console
 from nas.run import Run
 from nas.search_spaces.module import ModuleSpace
 from nas.search_spaces.nas_bench_201 import NASBench201
@@ -125,6 +127,37 @@ def test_a_search_goes_on_from_another_folder(
     run = search(data="npz:tiny.npz")
     monkeypatch.chdir(tmp_path)
     assert search(data=run.config["data"]).folder == run.folder
+
+
+# -- memory ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("strategy", ["random", "darts"])
+def test_memory_is_said_before_a_supernet_is_trained(
+    search: Search, monkeypatch: pytest.MonkeyPatch, strategy: str
+) -> None:
+    monkeypatch.setattr("nas.memory_watch._WORTH", 0)
+    printed = io.StringIO()
+    run = search(strategy, progress=Console(printed))
+    events = run.events()
+    assert "\nmemory: about " in printed.getvalue() and "(batch 20)" in printed.getvalue()
+    assert events[0]["event"] == "memory" and events[0]["batch_size"] == 20
+    monkeypatch.setattr("nas.memory_watch._WORTH", 10**9)
+    assert search(strategy, out="without").read_best() == run.read_best()  # as it was
+
+
+def test_memory_of_paths_that_does_not_suffice(
+    search: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nas.memory_watch._WORTH", 0)
+    monkeypatch.setattr("nas.memory_watch.free_memory", lambda device: 400_000)
+    printed = io.StringIO()
+    search(progress=Console(printed))
+    [warning] = [line for line in printed.getvalue().splitlines() if "warning" in line]
+    assert "--set evaluator.batch_size=" in warning and "--set supernet.channels=2" in warning
+    monkeypatch.setattr("nas.memory_watch.free_memory", lambda device: 0)
+    with pytest.raises(NasError, match=r"a batch of 1 example takes about .* nothing smaller"):
+        search(out="none")
 
 
 # -- the result -----------------------------------------------------------------------------------

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, count
+from typing import Any
+
+import torch
 
 from nas.checkpoint import load_checkpoint, restoring, save_checkpoint, seed_everything, seed_of
+from nas.errors import NasError
 from nas.evaluators.supernet import leaves_one
+from nas.memory import MemoryEstimate, estimate_peak
+from nas.memory_watch import MemoryWatch, is_out_of_memory
 from nas.progress import Progress
 from nas.run import Run
 from nas.space import Architecture, SearchSpace
+from nas.strategies.differentiable.solvers.solver import gate_gradients
 from nas.strategies.differentiable.strategy import Batch, DifferentiableStrategy
 from nas.task import Task
 
 __all__ = ["run_differentiable"]
+
+_DRAWS = 3  # of gates that are sampled anew in every step, and not all of whose options run
+_COPIES = {"second-order": 2}  # of the weights, kept by solvers during a step
 
 
 def run_differentiable(
@@ -42,6 +52,12 @@ class _Loop:
         self.stopped: Architecture | None = None
         self.last: Architecture | None = None
         self.warned = False
+        settings = strategy.settings
+        largest = min(settings.batch_size, max(task.size("train"), task.size("valid")))
+        self.memory = MemoryWatch(
+            task.device, largest, "batch_size", self._estimate, run.settings("supernet"),
+            sum(tensor.nbytes for tensor in _held(strategy)),
+        )  # fmt: skip
 
     # -- data, as selections see it -----------------------------------------------------------
 
@@ -71,6 +87,8 @@ class _Loop:
         """Run all epochs that are not done, then select."""
         self._resume()
         epochs = self.strategy.settings.epochs
+        coming = 2 * (epochs - self.done) * self.task.size("train")
+        self.memory.announce(coming, self.progress, self.run.log_once)
         with self.progress.bar("search", epochs, self.done) as bar:
             for epoch in range(self.done, epochs):
                 if self.stopped:
@@ -105,7 +123,7 @@ class _Loop:
         )
         sums: Counter[str] = Counter()
         for train_batch, valid_batch in zip(self._batches("train", epoch), valid, strict=False):
-            sums.update(self.strategy.step(train_batch, valid_batch))
+            sums.update(self._step(train_batch, valid_batch))
         figures = {}
         for split in ("train", "valid"):
             if sums[f"{split}_count"]:
@@ -113,6 +131,29 @@ class _Loop:
                 figures[f"{split}_loss"] = sums[f"{split}_loss"] / examples
                 figures[f"{split}_accuracy"] = sums[f"{split}_correct"] / examples
         return figures
+
+    def _step(self, train_batch: Batch, valid_batch: Batch) -> dict[str, float]:
+        try:
+            return self.strategy.step(train_batch, valid_batch)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            reason = str(error)
+        # Only here are the tensors of the step gone, which the exception held.
+        raise NasError(
+            f"{self.memory.explain(reason)}. Other settings need another --out; this run keeps "
+            f"{self.done} of {self.strategy.settings.epochs} epochs and goes on where there is "
+            f"more memory: nas resume {self.run.folder}"
+        )
+
+    def _estimate(self, changes: Mapping[str, Any]) -> MemoryEstimate:
+        """Estimate the peak of this search, with changed settings of the supernet."""
+        strategy = self.strategy
+        if changes:
+            options = {**self.run.settings("supernet"), **changes}
+            supernet = self.run.space.supernet(self.task.info, **options).to(self.task.device)
+            strategy = DifferentiableStrategy(strategy.settings, supernet, self.task)
+        return estimate_search(strategy, self.task, self.memory.batch_size)
 
     # -- collapse -----------------------------------------------------------------------------
 
@@ -173,6 +214,40 @@ class _Loop:
 
     def _architecture(self, choices: list[int] | None) -> Architecture | None:
         return None if choices is None else Architecture(self.run.space.name, tuple(choices))
+
+
+def estimate_search(
+    strategy: DifferentiableStrategy, task: Task, batch_size: int
+) -> MemoryEstimate:
+    """Estimate the peak memory of a search, leaving strategy and supernet as they are."""
+
+    def weights(batch: Batch) -> object:
+        _, loss = strategy.forward(batch, detach=True)
+        return torch.autograd.grad(loss, strategy.weights, allow_unused=True)
+
+    def gates(batch: Batch) -> object:
+        with strategy.fixed_weights():
+            _, loss = strategy.forward(batch)
+            return gate_gradients(loss, strategy)
+
+    settings = strategy.settings
+    with torch.random.fork_rng():
+        drawn = strategy.gate_weights(detach=True).values()
+    hard = any(isinstance(row, torch.Tensor) and not row.all() for row in drawn)
+    steps = [gates] + [weights] * (_DRAWS if hard else 1)
+    kept = (settings.momentum > 0) + _COPIES.get(settings.solver, 0)
+    return estimate_peak(
+        strategy.supernet, steps, next(iter(task.batches("train", 4))), batch_size,
+        kept=kept, passing=2,
+    )  # fmt: skip
+
+
+def _held(strategy: DifferentiableStrategy) -> Iterator[torch.Tensor]:
+    """Iterate over the large tensors that are there before the first step."""
+    yield from strategy.supernet.parameters()
+    yield from strategy.supernet.buffers()
+    for state in strategy.weight_optimizer.state.values():
+        yield from (value for value in state.values() if isinstance(value, torch.Tensor))
 
 
 def _choices(architecture: Architecture | None) -> list[int] | None:

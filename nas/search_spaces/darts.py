@@ -148,7 +148,7 @@ class DARTS(GenotypeSpace):
             "partial_channels": chosen.partial_channels,
         }
         return Supernet(
-            CellSupernetwork(self.nodes, edges, *shape),
+            CellSupernetwork(self.nodes, edges, *shape, checkpoint=chosen.checkpoint),
             self.path,
             lambda architecture: self.build(architecture, task, pool_norm=True, **same),
         )

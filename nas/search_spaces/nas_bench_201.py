@@ -143,7 +143,7 @@ class NASBench201(SearchSpace):
             "partial_channels": chosen.partial_channels,
         }
         return Supernet(
-            DenseSupernetwork(edges, *shape),
+            DenseSupernetwork(edges, *shape, checkpoint=chosen.checkpoint),
             self.path,
             lambda architecture: self.build(architecture, task, **same),
         )

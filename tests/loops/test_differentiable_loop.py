@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +15,12 @@ import torch
 from torch import nn
 
 from nas.errors import NasError
-from nas.loops.differentiable import collapse, identity_counts, run_differentiable
+from nas.loops.differentiable import (
+    collapse,
+    estimate_search,
+    identity_counts,
+    run_differentiable,
+)
 from nas.mutables import OneOf
 from nas.progress import Bar
 from nas.run import Run
@@ -44,6 +51,7 @@ class Heard:
 
     def __init__(self, stop_after: int = 0) -> None:
         self.left = stop_after
+        self.notes: list[str] = []
         self.warnings: list[str] = []
 
     @contextmanager
@@ -55,7 +63,8 @@ class Heard:
         if not self.left:
             raise Interrupted
 
-    def note(self, message: str) -> None: ...
+    def note(self, message: str) -> None:
+        self.notes.append(message)
 
     def warn(self, message: str) -> None:
         self.warnings.append(message)
@@ -245,6 +254,131 @@ def test_identities_that_were_there_at_the_start_do_not_stop_a_search(
     found, _ = search(tmp_path, tiny_task, heard, stop_at_identities=2)
     assert SPACE.format(found) == GOOD
     assert "stopped in epoch 4: a cell has 4 identity operations" in heard.warnings
+
+
+# -- memory ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def always_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Estimate memory for a search however short."""
+    monkeypatch.setattr("nas.memory_watch._WORTH", 0)
+
+
+@pytest.mark.usefixtures("always_said")
+def test_memory_is_said_before_the_first_epoch(tmp_path: Path, tiny_task: Task) -> None:
+    heard = Heard()
+    search(tmp_path, tiny_task, heard)
+    [note] = heard.notes
+    assert re.fullmatch(r"memory: about [\d.]+ [KM]iB of .* \(batch 8\)", note)
+    first, *others = events(tmp_path)
+    assert first["event"] == "memory" and first["batch_size"] == 8
+    assert 0 < first["gradients"] < first["weights"] < first["total"]
+    assert all(event["event"] == "epoch" for event in others)
+
+
+@pytest.mark.usefixtures("always_said")
+def test_memory_is_logged_once(tmp_path: Path, tiny_task: Task) -> None:
+    with pytest.raises(Interrupted):
+        search(tmp_path, tiny_task, Heard(stop_after=2))
+    heard = Heard()
+    search(tmp_path, tiny_task, heard)
+    assert len(heard.notes) == 1
+    assert [event["event"] for event in events(tmp_path)] == ["memory", *["epoch"] * 4]
+
+
+@pytest.mark.parametrize("relaxation", ["softmax", "gumbel-hard"])
+def test_an_estimate_changes_nothing(
+    tmp_path: Path, tiny_task: Task, monkeypatch: pytest.MonkeyPatch, relaxation: str
+) -> None:
+    found, without = search(tmp_path / "without", tiny_task, relaxation=relaxation)
+    monkeypatch.setattr("nas.memory_watch._WORTH", 0)
+    again, strategy = search(tmp_path / "with", tiny_task, relaxation=relaxation)
+    assert again == found
+    assert events(tmp_path / "with")[1:] == events(tmp_path / "without")
+    weights = without.supernet.state_dict()
+    for name, tensor in strategy.supernet.state_dict().items():
+        assert torch.equal(tensor, weights[name]), name
+
+
+def test_an_estimate_of_a_search(tiny_task: Task) -> None:
+    strategy = strategy_of(tiny_task)
+    assert (
+        estimate_search(strategy, tiny_task, 20).total
+        > estimate_search(strategy, tiny_task, 8).total
+    )
+    assert all(weight.grad is None for weight in strategy.weights)
+    assert all(logits.grad is None for logits in strategy.logits.values())
+
+
+@pytest.mark.usefixtures("always_said")
+def test_what_does_not_fit_is_warned_of(
+    tmp_path: Path, tiny_task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need = estimate_search(strategy_of(tiny_task), tiny_task, 8)
+    free = need.at(3) - need.weights - need.optimizer  # which are there already
+    monkeypatch.setattr("nas.memory_watch.free_memory", lambda device: free)
+    monkeypatch.setitem(CONFIG["settings"], "supernet", {"channels": 4, "cells": 1})
+    heard = Heard()
+    search(tmp_path, tiny_task, heard, epochs=1)
+    [warning] = heard.warnings
+    assert "what would fit: --set batch_size=3, or " in warning
+    assert "--set supernet.channels=2" in warning
+    assert [e["message"] for e in events(tmp_path) if e["event"] == "warning"] == [warning]
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, message: str) -> list[Any]:
+    """Let steps raise from the second epoch on; return references to what such a step holds."""
+    made: list[Any] = []
+    step = DifferentiableStrategy.step
+
+    def too_large(self: DifferentiableStrategy, *batches: Any) -> dict[str, float]:
+        if self.epoch < 1:
+            return step(self, *batches)
+        tensor = torch.ones(5)
+        made.append(weakref.ref(tensor))
+        raise RuntimeError(message)
+
+    monkeypatch.setattr(DifferentiableStrategy, "step", too_large)
+    return made
+
+
+def test_a_batch_that_does_not_fit_is_reported(
+    tmp_path: Path, tiny_task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, _ = search(tmp_path / "whole", tiny_task)
+    with monkeypatch.context() as patch, pytest.raises(NasError) as caught:
+        failing(patch, "CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0")
+        search(tmp_path / "cut", tiny_task)
+    text = str(caught.value)
+    assert "out of memory with batches of 8 examples on cpu; 20.00 MiB more were asked for" in text
+    assert "the estimate is about" in text and "what would fit: --set batch_size=" in text
+    assert text.endswith(
+        "Other settings need another --out; this run keeps 1 of 4 epochs and goes on where there "
+        f"is more memory: nas resume {tmp_path / 'cut'}"
+    )
+    resumed, _ = search(tmp_path / "cut", tiny_task)
+    assert resumed == whole and events(tmp_path / "cut") == events(tmp_path / "whole")
+
+
+def test_the_tensors_of_a_step_are_gone_when_it_is_explained(
+    tmp_path: Path, tiny_task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Estimating, then, has the memory that the step had."""
+    made, gone = failing(monkeypatch, "out of memory"), []
+    explain = lambda watch, error: gone.append(made[0]() is None) or "why"  # noqa: E731
+    monkeypatch.setattr("nas.memory_watch.MemoryWatch.explain", explain)
+    with pytest.raises(NasError, match=r"^why"):
+        search(tmp_path, tiny_task)
+    assert gone == [True]
+
+
+def test_other_errors_of_a_step_are_not_of_memory(
+    tmp_path: Path, tiny_task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing(monkeypatch, "shapes differ")
+    with pytest.raises(RuntimeError, match=r"^shapes differ$"):
+        search(tmp_path, tiny_task)
 
 
 # -- interruptions --------------------------------------------------------------------------------

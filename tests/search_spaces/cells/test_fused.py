@@ -1,0 +1,536 @@
+"""Whole supernets of cells: the fused execution gives what the plain one gives."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import nas
+from nas.checkpoint import load_checkpoint
+from nas.errors import NasError
+from nas.evaluators.supernet import recalibrate, use_batch_statistics
+from nas.mutables import Selection, executed
+from nas.search_spaces.cells.supercell import SuperCell
+from nas.search_spaces.darts import DARTS
+from nas.search_spaces.nas_bench_201 import NASBench201
+from nas.space import SearchSpace
+from nas.strategies.differentiable.settings import DifferentiableSettings
+from nas.strategies.differentiable.strategy import DifferentiableStrategy
+from nas.supernet import Supernet
+from nas.task import TaskInfo
+
+
+class Own(DARTS):
+    """A user's space: other candidates in another order, one of them without a fused form."""
+
+    name = "own"
+    nodes = 3
+    operations = (
+        "sep_conv_5x5",
+        "conv_7x1_1x7",
+        "max_pool_3x3",
+        "sep_conv_3x3",
+        "nor_conv_3x3",
+        "skip_connect",
+        "dil_conv_3x3",
+    )
+    candidates = ("none", *operations)
+
+
+SPACES: dict[str, tuple[type[SearchSpace], dict[str, int]]] = {
+    "darts": (DARTS, {"channels": 4, "layers": 3}),
+    "nas-bench-201": (NASBench201, {"channels": 4, "cells": 1}),
+    "own": (Own, {"channels": 4, "layers": 3}),
+}
+CHANNELS: dict[str, dict[str, Any]] = {
+    "all channels": {},
+    "partial channels": {"partial_channels": 2, "edge_gates": True, "affine": True},
+}
+TASK = TaskInfo((2, 8, 8), 3)
+EVERY_SPACE = pytest.mark.parametrize("name", SPACES)
+EVERY_NETWORK = pytest.mark.parametrize("channels", CHANNELS)
+
+
+@cache
+def _made(name: str, channels: str) -> tuple[Supernet, Supernet]:
+    space, size = SPACES[name]
+    torch.manual_seed(0)
+    options = size | CHANNELS[channels]
+    fused, plain = (
+        space().supernet(TASK, execution=execution, **options).double()
+        for execution in ("fused", "plain")
+    )
+    with torch.no_grad():
+        for parameter_or_buffer, tensor in fused.state_dict().items():
+            if tensor.ndim == 1 and tensor.is_floating_point():
+                start = -0.5 if parameter_or_buffer.endswith(("bias", "mean")) else 0.5
+                tensor.uniform_(start, start + 1.0)
+    plain.load_state_dict(fused.state_dict())
+    return fused, plain
+
+
+def pair(name: str, channels: str) -> tuple[Supernet, Supernet]:
+    """Return a supernet in both executions, fused first, with the same weights."""
+    fused, plain = copy.deepcopy(_made(name, channels))
+    return fused, plain
+
+
+def images(size: int = 8, batch: int = 3, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(batch, 2, size, size, generator=generator, dtype=torch.float64)
+
+
+# -- selections -----------------------------------------------------------------------------------
+
+Weights = dict[str, Selection]
+Select = Callable[[Supernet, int], Weights]
+
+
+def mixture(supernet: Supernet, seed: int) -> Weights:
+    """Draw weights for all options."""
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        name: (0.1 + torch.rand(len(gate.options), generator=generator)).double().requires_grad_()
+        for name, gate in supernet.gates.items()
+    }
+
+
+def with_zeros(supernet: Supernet, seed: int) -> Weights:
+    """Draw weights of which about half are zero, and a few negative."""
+    generator = torch.Generator().manual_seed(seed)
+    weights: Weights = {}
+    for name, gate in supernet.gates.items():
+        row = torch.rand(len(gate.options), generator=generator) - 0.2
+        keep = torch.rand(len(gate.options), generator=generator) < 0.5
+        weights[name] = (row * keep).double().requires_grad_()
+    return weights
+
+
+def path(supernet: Supernet, seed: int) -> Weights:
+    """Draw any option of every gate: more edges run than an architecture has."""
+    rng = np.random.default_rng(seed)
+    drawn = (
+        rng.choice(len(gate.options), gate.choose, replace=False)
+        for gate in supernet.gates.values()
+    )
+    ordered = (tuple(sorted(int(i) for i in indices)) for indices in drawn)
+    return {
+        name: indices if supernet.gates[name].choose > 1 else indices[0]
+        for name, indices in zip(supernet.gates, ordered, strict=True)
+    }
+
+
+def one_hot(supernet: Supernet, seed: int) -> Weights:
+    return as_weights(supernet, path(supernet, seed))
+
+
+def as_weights(supernet: Supernet, path: Mapping[str, Selection]) -> Weights:
+    """Write a path with ones and zeros."""
+    weights: Weights = {}
+    for name, indices in executed(path).items():
+        row = torch.zeros(len(supernet.gates[name].options), dtype=torch.float64)
+        row[list(indices)] = 1.0
+        weights[name] = row.requires_grad_()
+    return weights
+
+
+def mixed(supernet: Supernet, seed: int) -> Weights:
+    """Take every third gate from a path and the others from weights."""
+    indices, weights = path(supernet, seed), with_zeros(supernet, seed)
+    for name in list(weights)[seed % 3 :: 3]:
+        weights[name] = indices[name]
+    return weights
+
+
+SELECTIONS: tuple[Select, ...] = (mixture, with_zeros, one_hot, path, mixed)
+EVERY_SELECTION = pytest.mark.parametrize("select", SELECTIONS)
+
+
+# -- one pass and what it gives -------------------------------------------------------------------
+
+
+def step(supernet: Supernet, weights: Weights, x: Tensor) -> dict[str, Tensor]:
+    """Make a forward and a backward pass; return all that it gave and changed.
+
+    A gradient of None counts as zero.
+    """
+    supernet.zero_grad()
+    x = x.clone().requires_grad_()
+    tensors = {n: w.detach().clone().requires_grad_() for n, w in weights.items() if is_tensor(w)}
+    output = supernet(x, {**weights, **tensors})
+    (
+        output * torch.linspace(-1.0, 2.0, output.numel()).view(output.shape).to(output)
+    ).sum().backward()
+    found = {"output": output.detach()}
+    for name, tensor in {"input": x, **tensors, **dict(supernet.named_parameters())}.items():
+        found[f"{name}'"] = torch.zeros_like(tensor) if tensor.grad is None else tensor.grad
+    return found | statistics(supernet)
+
+
+def is_tensor(selection: Any) -> bool:
+    return isinstance(selection, Tensor)
+
+
+def statistics(network: nn.Module) -> dict[str, Tensor]:
+    """Return batch norm's running averages; counts are needed for averages over all alone."""
+    counts = "num_batches_tracked"
+    return {n: b.clone() for n, b in network.named_buffers() if not n.endswith(counts)}
+
+
+def assert_equal(
+    found: Mapping[str, Tensor], expected: Mapping[str, Tensor], tolerance: float = 1e-9
+) -> None:
+    """Compare relatively to the largest number of every tensor."""
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        difference = (found[name] - value).abs().max()
+        allowed = tolerance * value.abs().max() + 1e-3 * tolerance
+        assert difference <= allowed, f"{name}: {difference} of {value.abs().max()}"
+
+
+# -- the same numbers -----------------------------------------------------------------------------
+
+
+@EVERY_SPACE
+@EVERY_NETWORK
+@EVERY_SELECTION
+def test_training_steps_are_equal(name: str, channels: str, select: Select) -> None:
+    fused, plain = pair(name, channels)
+    for at, size in enumerate((8, 7, 4)):  # 7 cannot be split by parity
+        weights, x = select(fused, at), images(size, seed=at)
+        assert_equal(step(fused, weights, x), step(plain, weights, x))
+
+
+@EVERY_SPACE
+@EVERY_NETWORK
+@EVERY_SELECTION
+def test_evaluation_is_equal(name: str, channels: str, select: Select) -> None:
+    fused, plain = pair(name, channels)
+    before = statistics(fused.eval())
+    for at, size in enumerate((7, 4)):
+        weights, x = select(plain.eval(), 10 + at), images(size, seed=at)
+        assert_equal(step(fused, weights, x), step(plain, weights, x))
+    assert_equal(statistics(fused), before, 0.0)
+
+
+@EVERY_SPACE
+@EVERY_NETWORK
+@pytest.mark.parametrize("select", [with_zeros, path])
+@pytest.mark.parametrize("same", [True, False])
+def test_recalibrated_statistics_are_equal(
+    name: str, channels: str, select: Select, same: bool
+) -> None:
+    """Averages over all batches, of one candidate or of one that changes from batch to batch."""
+    supernets = pair(name, channels)
+    weights = [select(supernets[0], 0 if same else at) for at in range(3)]
+    for supernet in supernets:
+        upcoming = iter(weights)
+
+        def run(x: Tensor, supernet: Supernet = supernet, upcoming: Any = upcoming) -> None:
+            supernet(x, next(upcoming))
+
+        recalibrate(supernet, run, [images(7, seed=at) for at in range(3)])
+    fused, plain = supernets
+    assert_equal(statistics(fused), statistics(plain))
+    with torch.no_grad():
+        found, expected = (net(images(7, seed=9), weights[0]) for net in supernets)
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+
+
+@EVERY_SPACE
+@EVERY_NETWORK
+def test_statistics_of_each_batch_in_evaluation_are_equal(name: str, channels: str) -> None:
+    """Candidates may be scored with batch norm alone in training mode."""
+    fused, plain = pair(name, channels)
+    for supernet in (fused, plain):
+        use_batch_statistics(supernet)
+    weights, x = mixed(fused, 0), images(4)
+    assert_equal(step(fused, weights, x), step(plain, weights, x))
+
+
+@EVERY_SPACE
+@EVERY_NETWORK
+def test_one_operation_alone_is_equal(name: str, channels: str) -> None:
+    """Every operation in turn, on a few edges, with a weight."""
+    fused, plain = pair(name, channels)
+    options = len(next(g.options for n, g in fused.gates.items() if "<-" in n))
+    few = ("/3<-0",) if name == "nas-bench-201" else ("/2<-1", "/4<-1")
+    for option in range(1, options):
+        weights: Weights = {}
+        for gate, description in fused.gates.items():
+            hot = 0.5 * torch.eye(options, dtype=torch.float64)[option if gate.endswith(few) else 0]
+            weights[gate] = hot if "<-" in gate else tuple(range(description.choose))
+        for training in (True, False):
+            x = images(8, seed=option)
+            fused.train(training)
+            plain.train(training)
+            assert_equal(step(fused, weights, x), step(plain, weights, x))
+
+
+# -- other precisions -----------------------------------------------------------------------------
+
+
+def as_float32(weights: Weights) -> Weights:
+    return {n: w.float() if isinstance(w, Tensor) else w for n, w in weights.items()}
+
+
+def difference(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], ending: str) -> float:
+    """Return the relative difference of all tensors of a kind together."""
+    assert found.keys() == expected.keys()
+    names = [name for name in expected if name.endswith(ending)]
+    one, other = (
+        torch.cat([tensors[name].flatten().float() for name in names])
+        for tensors in (found, expected)
+    )
+    assert one.isfinite().all()
+    return float((one - other).norm() / (other.norm() + 1e-12))
+
+
+@EVERY_SPACE
+@EVERY_NETWORK
+@pytest.mark.parametrize("select", [mixture, with_zeros])
+def test_float32_is_equal_to_its_precision(name: str, channels: str, select: Select) -> None:
+    fused, plain = (supernet.float() for supernet in pair(name, channels))
+    weights, x = as_float32(select(fused, 3)), images(8, batch=8).float()
+    found, expected = step(fused, weights, x), step(plain, weights, x)
+    assert found["output"].dtype == torch.float32
+    for kind in ("output", "'", "<-0'", "running_mean", "running_var"):
+        assert difference(found, expected, kind) < 1e-4, kind
+
+
+@EVERY_SPACE
+@EVERY_NETWORK
+@pytest.mark.parametrize("training", [True, False])
+def test_bfloat16_is_roughly_equal(name: str, channels: str, training: bool) -> None:
+    """It keeps 8 bits; gradients through many normalised layers lose some more."""
+    fused, _ = (supernet.float().train(training) for supernet in pair(name, channels))
+    again = copy.deepcopy(fused)
+    weights, x = as_float32(mixture(fused, 3)), images(8, batch=8).float()
+    expected = step(fused, weights, x)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = step(again, weights, x)
+    assert {n: t.dtype for n, t in found.items() if n.endswith(("'", "mean", "var"))} == {
+        n: torch.float32 for n in expected if n.endswith(("'", "mean", "var"))
+    }
+    assert difference(found, expected, "output") < 0.1
+    assert difference(found, expected, "running_mean") < 0.03
+    assert difference(found, expected, "running_var") < 0.03
+    assert difference(found, expected, "'") < 0.4
+
+
+# -- what runs ------------------------------------------------------------------------------------
+
+
+class Convolutions(TorchDispatchMode):
+    """Count what convolutions compute, and how often gradients of their weights are asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.outputs = self.of_weights = self.of_inputs = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        y = func(*args, **(kwargs or {}))
+        if func is torch.ops.aten.convolution.default:
+            self.outputs += y.numel()
+        elif func is torch.ops.aten.convolution_backward.default:
+            self.of_inputs += args[-1][0]
+            self.of_weights += args[-1][1]
+        return y
+
+
+def computed(network: nn.Module, *inputs: Any) -> int:
+    with torch.no_grad(), Convolutions() as convolutions:
+        network(*inputs)
+    return convolutions.outputs
+
+
+@EVERY_SPACE
+@EVERY_NETWORK
+@EVERY_SELECTION
+def test_no_more_is_computed(name: str, channels: str, select: Select) -> None:
+    """Numbers that all convolutions give, together, are those of the selected operations."""
+    fused, plain = pair(name, channels)
+    weights, x = select(fused, 1), images(4)
+    assert computed(fused, x, weights) == computed(plain, x, weights)
+
+
+@EVERY_SPACE
+@EVERY_NETWORK
+def test_a_path_computes_what_its_network_computes(name: str, channels: str) -> None:
+    fused, _ = pair(name, channels)
+    x, rng = images(4), np.random.default_rng(0)
+    for architecture in SPACES[name][0]().sample(rng, 2):
+        path = fused.path(architecture)
+        expected = computed(fused.extract(architecture), x)
+        assert computed(fused, x, path) == computed(fused, x, as_weights(fused, path)) == expected
+
+
+def cells(supernet: Supernet) -> list[tuple[str, SuperCell]]:
+    """Return all cells, each with what the names of its gates begin with."""
+    found = [cell for cell in supernet.modules() if isinstance(cell, SuperCell)]
+    labels = (cell.gates.edge(cell.gates.order[0]).label or "" for cell in found)
+    return [(label.split("/")[0], cell) for label, cell in zip(labels, found, strict=True)]
+
+
+def operations(supernet: Supernet) -> Iterator[tuple[str, str, int, dict[str, Tensor]]]:
+    """Yield, for every operation on every edge, its gates, its place and its tensors."""
+    for kind, cell in cells(supernet):
+        for (target, source), gate in product(cell.gates.order, range(len(cell.gates.operations))):
+            state = cell.edge_state(target, source, cell.gates.operations[gate])
+            yield f"{kind}/{target}<-{source}", f"{kind}/{target}", gate, state
+
+
+@EVERY_SPACE
+@EVERY_NETWORK
+@pytest.mark.parametrize("select", [with_zeros, one_hot, path])
+def test_weights_that_are_not_selected_are_not_read(
+    name: str, channels: str, select: Select
+) -> None:
+    """Whatever meets a number that is not one turns into none."""
+    fused, _ = pair(name, channels)
+    spoilt, weights, x = copy.deepcopy(fused), select(fused, 1), images(8)
+    runs, spoiled = executed(weights), 0
+    for edge, node, option, state in operations(spoilt):
+        source = int(edge.partition("<-")[2])
+        if option not in runs[edge] or source not in runs.get(node, (source,)):
+            tensors = [t for n, t in state.items() if n.endswith("weight") and t.ndim == 4]
+            spoiled += len(tensors)
+            for tensor in tensors:
+                tensor.detach().fill_(torch.nan)
+    assert spoiled
+    assert_equal(step(spoilt, weights, x), step(fused, weights, x))
+
+
+# -- a strategy's steps ---------------------------------------------------------------------------
+
+
+class Classification:
+    """Cross entropy and the number of right predictions."""
+
+    def loss(self, output: Any, target: Tensor) -> Tensor:
+        return F.cross_entropy(output, target)
+
+    def correct(self, output: Any, target: Tensor) -> int:
+        return int((output.argmax(1) == target).sum())
+
+
+def strategy_of(supernet: Supernet, **settings: Any) -> DifferentiableStrategy:
+    chosen = DifferentiableSettings(gate_lr=0.1, **settings)
+    strategy = DifferentiableStrategy(chosen, supernet, Classification())
+    strategy.begin_epoch(0)
+    return strategy
+
+
+def batch(seed: int = 0) -> tuple[Tensor, Tensor]:
+    return images(8, batch=6, seed=seed).float(), torch.arange(6) % 3
+
+
+@EVERY_SPACE
+@EVERY_NETWORK
+@pytest.mark.parametrize("execution", [0, 1], ids=["fused", "plain"])
+def test_a_gate_step_computes_no_gradient_of_weights(
+    name: str, channels: str, execution: int
+) -> None:
+    supernet = pair(name, channels)[execution].float()
+    strategy = strategy_of(supernet)
+    gates = list(strategy.logits.values())
+    with strategy.fixed_weights(), Convolutions() as convolutions:
+        loss, _ = strategy.gate_loss(batch())
+        found = torch.autograd.grad(loss, gates)
+    assert convolutions.of_weights == 0
+    assert convolutions.of_inputs or channels == "all channels"
+    assert all(weight.requires_grad and weight.grad is None for weight in supernet.parameters())
+    loss, _ = strategy.gate_loss(batch())
+    with Convolutions() as convolutions:
+        loss.backward()
+    assert convolutions.of_weights  # what the step leaves out
+    for gradient, gate in zip(found, gates, strict=True):
+        torch.testing.assert_close(gradient, gate.grad, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("solver", ["first-order", "second-order"])
+@pytest.mark.parametrize("name", ["darts", "own"])
+def test_steps_keep_kernels_at_their_sizes(name: str, solver: str) -> None:
+    """Of kernels stored with larger ones all but the operation's own numbers stay zero."""
+    fused, _ = (supernet.float() for supernet in pair(name, "partial channels"))
+    strategy = strategy_of(fused, solver=solver, weight_lr=0.1, weight_decay=0.01)
+    before = {name: tensor.clone() for name, tensor in fused.named_parameters()}
+    for seed in range(2):
+        strategy.step(batch(seed), batch(seed + 5))
+    stored = {n: p for n, p in fused.named_parameters() if ".banks." in n}
+    kernels = [n for n in stored if n.endswith("depthwise")]
+    assert kernels and all((stored[n] != before[n]).any() for n in kernels)
+    used = sum(
+        tensor.count_nonzero()
+        for *_, state in operations(fused)
+        for name, tensor in state.items()
+        if name.endswith(("weight", "bias"))
+    )
+    assert sum(p.count_nonzero() for p in stored.values()) == used
+
+
+def test_few_tensors() -> None:
+    """An optimiser's step takes time for every tensor."""
+    supernet = DARTS().supernet(TaskInfo((3, 32, 32), 10), channels=16, layers=8)
+    assert len(list(supernet.parameters())) < 400
+    _, plain = pair("own", "all channels")
+    assert len(list(plain.parameters())) == len(list(pair("own", "all channels")[0].parameters()))
+
+
+# -- a whole search -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["darts", "nas-bench-201"])
+@pytest.mark.parametrize("strategy", ["darts", "pc-darts", "gdas"])
+def test_a_search_ends_in_the_same_architecture(
+    name: str, strategy: str, tmp_path: Path, tiny_npz: Path, no_report: None
+) -> None:
+    found, logits = [], []
+    for execution in ("fused", "plain"):
+        size = SPACES[name][1]
+        run = nas.search(
+            name,
+            strategy,
+            f"npz:{tiny_npz}",
+            device="cpu",
+            out=tmp_path / execution,
+            settings={
+                "supernet": size | {"execution": execution},
+                "strategy": {"epochs": 3, "batch_size": 10, "gate_travel": 1.0},
+            },
+        )
+        found.append(run.best.architecture)
+        state = load_checkpoint(run.folder / "checkpoint")
+        logits.append(state)
+    print([str(a) for a in found], logits[0].keys() if isinstance(logits[0], dict) else logits[0])
+    assert found[0] == found[1]
+
+
+# -- settings -------------------------------------------------------------------------------------
+
+
+@EVERY_SPACE
+def test_an_execution_that_there_is_not(name: str) -> None:
+    with pytest.raises(NasError) as error:
+        SPACES[name][0]().supernet(TASK, execution="fussed")
+    assert str(error.value) == (
+        "unknown supernet.execution 'fussed'. Did you mean 'fused'? Allowed: fused, plain."
+    )
+
+
+@EVERY_SPACE
+def test_supernets_are_fused_unless_told(name: str) -> None:
+    space, size = SPACES[name]
+    supernet = space().supernet(TASK, **size)
+    assert {cell.options.execution for _, cell in cells(supernet)} == {"fused"}
