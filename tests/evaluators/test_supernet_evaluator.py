@@ -190,7 +190,7 @@ def test_calibration_takes_as_many_examples_as_asked(
     def count(module: nn.Module, run: Any, batches: Any) -> None:
         seen.append(sum(len(x) for x in batches))
 
-    monkeypatch.setattr("nas.evaluators.supernet.recalibrate", count)
+    monkeypatch.setattr("nas.evaluators.scoring.separate.recalibrate", count)
     for calibration, expected in ((1, 8), (8, 8), (9, 16), (1000, 20)):
         settings = SupernetSettings(batch_size=8, calibration=calibration)
         score_path(evaluator.supernet, path, tiny_task, "valid", settings)

@@ -4,7 +4,7 @@ A *group* are the states of a cell that become known together and have edges to 
 the inputs, then every node on its own. A *bank* holds operations of one kind on all edges of a
 group, so that optimisers see few large tensors and one kernel can run all edges. What one operation
 on one edge is in a bank is called a *slot*; edges of a group are ordered by source, then target,
-slots by operation, then edge.
+slots by source, then operation, then target.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ from nas.search_spaces.cells.operations import (
     SepConv,
 )
 from nas.search_spaces.cells.slots import Slots
+
+# Channels up to which one dense convolution is faster than a depthwise and a pointwise one.
+_FEW, _FEW_BF16, _FEW_STRIDED = 4, 8, 32
 
 
 class GroupStates:
@@ -127,7 +130,7 @@ def _cumulative(
     y = F.batch_norm(x, mean, var, *affine, True, 1.0, layer.eps)
     counts = slots.take(layer.num_batches_tracked).add_(1)
     slots.put(layer.num_batches_tracked, counts)
-    share = 1.0 / counts.repeat_interleave(x.shape[1] // len(slots))
+    share = 1.0 / counts.to(mean.dtype).repeat_interleave(x.shape[1] // len(slots))
     for running, batch in ((layer.running_mean, mean), (layer.running_var, var)):
         assert running is not None
         kept = slots.take(running)
@@ -150,7 +153,8 @@ class Bank(nn.Module):
         self.slots = len(operations)
         self.edges, self.targets = edges, targets
         # What a slot is, without its tensors; not submodules.
-        self.templates = tuple(copy.deepcopy(op).to("meta") for op in operations[::edges])
+        each = len(operations) * targets // edges  # slots of one state
+        self.templates = tuple(copy.deepcopy(op).to("meta") for op in operations[:each:targets])
 
     def state(self, slot: int) -> dict[str, Tensor]:
         """Return views of one slot's tensors, by their names in the operation."""
@@ -176,17 +180,22 @@ class Bank(nn.Module):
 
     def plain(self, x: Tensor, slot: int) -> Tensor:
         """Run one slot on [B, C, H, W] as its operation stands."""
-        template = self.templates[slot // self.edges].train(self.training)
+        template = self.template(slot).train(self.training)
         for layer in self.modules():
             if isinstance(layer, nn.BatchNorm2d):
                 self._follow(template, layer)
         return torch.func.functional_call(template, self.state(slot), (x,))
 
+    def template(self, slot: int) -> nn.Module:
+        """Return what a slot is, without its tensors."""
+        return self.templates[slot // self.targets % len(self.templates)]
+
     def _follow(self, template: nn.Module, layer: nn.BatchNorm2d) -> None:
-        """Let the template's batch norm average as the bank's does."""
+        """Let the template's batch norm do as the bank's does."""
         for own in template.modules():
             if isinstance(own, nn.BatchNorm2d):
                 own.momentum = layer.momentum
+                own.train(layer.training)
 
 
 class Separable(nn.Module):
@@ -232,10 +241,35 @@ class Separable(nn.Module):
         scale: Tensor | None,
     ) -> Tensor:
         """Run some slots; see `depthwise` for images and order."""
+        if order is not None and slots.all and dense_pays(images[0], stride):
+            return run_norm(self.norm, self._dense(images, stride), slots, scale)
         mask = None if self.mask is None else slots.take(self.mask)
         x = depthwise(images, order, slots.take(self.depthwise), stride, mask)
         x = F.conv2d(x, slots.take(self.pointwise), groups=len(slots))
         return run_norm(self.norm, x, slots, scale)
+
+    def _dense(self, images: Sequence[Tensor], stride: int) -> Tensor:
+        """Run both convolutions of all slots as one whose kernels are products of theirs."""
+        c, k = images[0].shape[1], self.depthwise.shape[-1]
+        kernels = self.depthwise if self.mask is None else self.depthwise * self.mask
+        weight = self.pointwise.view(-1, c, c, 1, 1) * kernels.view(-1, 1, c, k, k)
+        x = torch.cat(list(images), dim=1) if len(images) > 1 else images[0]
+        return F.conv2d(x, weight.view(-1, c, k, k), None, stride, k // 2, groups=len(images))
+
+
+def dense_pays(x: Tensor, stride: int) -> bool:
+    """Tell whether one dense convolution is faster than a depthwise and a pointwise one.
+
+    That is so on CPUs where channels are few (docs/performance.md).
+
+    Args:
+        x: The input, [B, C, H, W].
+        stride: 1 or 2.
+    """
+    if x.device.type != "cpu":
+        return False
+    few = _FEW_BF16 if x.dtype == torch.bfloat16 else _FEW
+    return x.shape[1] <= (_FEW_STRIDED if stride == 2 else few)
 
 
 class SepConvBank(Bank):
@@ -272,7 +306,7 @@ class DilConvBank(Bank):
             return self.layer(group.dilated, slots.sources, slots, 1, scale)
         parts = []
         for slot, source in zip(slots.at, slots.sources, strict=True):
-            op = self.templates[slot // self.edges]
+            op = self.template(slot)
             assert isinstance(op, DilConv)
             weight, conv = self.layer.state(slot)["depthwise.weight"], op.depthwise
             parts.append(

@@ -139,13 +139,15 @@ class Selected:
     def slots(self, key: Key) -> Slots | None:
         """Return which slots of a bank run; None: none."""
         if key not in self._slots:
-            (group, operations), at = key, []
-            edges = group.edges
-            for i, operation in enumerate(operations):
-                on = (operation in self.active.get(edge, ()) for edge in edges)
-                at += [i * len(edges) + j for j, runs in enumerate(on) if runs]
-            of = len(operations) * len(edges)
-            self._slots[key] = Slots(at, of, len(edges), len(group.targets)) if at else None
+            (group, operations), at, position = key, [], 0
+            for source in group.sources:
+                for operation in operations:
+                    for target in group.targets:
+                        if operation in self.active.get((target, source), ()):
+                            at.append(position)
+                        position += 1
+            count = (position, len(group.edges), len(group.targets))
+            self._slots[key] = Slots(at, *count) if at else None
         return self._slots[key]
 
     def slot_targets(self, key: Key) -> tuple[int, ...]:
@@ -182,9 +184,8 @@ class Selected:
         if slots is None or self.scales is None:
             return []
         (group, operations), width = key, self.scales.shape[1]
-        edges = group.edges
-        pairs = [(edges[slot % len(edges)], operations[slot // len(edges)]) for slot in slots.at]
-        return [self._row[edge] * width + operation for edge, operation in pairs]
+        pairs = zip(slots.edges, slots.operations, strict=True)
+        return [self._row[group.edges[e]] * width + operations[o] for e, o in pairs]
 
     def _index(self, at: Sequence[int]) -> Tensor:
         key = tuple(at)

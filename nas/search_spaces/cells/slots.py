@@ -11,6 +11,8 @@ from torch import Tensor
 class Slots:
     """Some of the slots of a bank: those that run.
 
+    Slots are ordered by source, then operation, then target.
+
     Args:
         at: Positions, ascending.
         of: How many slots the bank has.
@@ -21,9 +23,17 @@ class Slots:
     def __init__(self, at: Sequence[int], of: int, edges: int, targets: int) -> None:
         self.at = tuple(at)
         self.of = of
-        self.edges = [slot % edges for slot in self.at]
-        self.sources = [edge // targets for edge in self.edges]
+        self.per_source = of * targets // edges
+        self.sources = [slot // self.per_source for slot in self.at]
+        self.operations = [slot % self.per_source // targets for slot in self.at]
+        pairs = zip(self.sources, self.at, strict=True)
+        self.edges = [source * targets + slot % targets for source, slot in pairs]
         self.adjacent = self.at[-1] - self.at[0] + 1 == len(self.at)
+
+    @property
+    def all(self) -> bool:
+        """Whether every slot of the bank runs."""
+        return len(self.at) == self.of
 
     def __len__(self) -> int:
         return len(self.at)

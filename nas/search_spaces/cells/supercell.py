@@ -100,7 +100,7 @@ class SuperCell(nn.Module):
         names, banks, stride = self.options.operations, nn.ModuleDict(), self.stride(group)
         self.keys.append([])
         for kind, options in self._families(stride):
-            copies = [option for option in options for _ in group.edges]
+            copies = [option for _ in group.sources for option in options for _ in group.targets]
             made = [self.options.operation(option, self.channels, stride) for option in copies]
             bank = kind(made, len(group.edges), len(group.targets))
             banks["+".join(names[option] for option in options)] = bank
@@ -137,10 +137,11 @@ class SuperCell(nn.Module):
     def _slot(self, edge: Edge, option: int) -> tuple[Bank, int]:
         """Return the bank of an operation on an edge, and its slot there."""
         at = max(0, edge[1] - self.inputs + 1)
-        edges = self.groups[at].edges
+        group = self.groups[at]
         for (_, options), bank in self._every(at):
             if option in options:
-                return bank, options.index(option) * len(edges) + edges.index(edge)
+                row = group.sources.index(edge[1]) * len(options) + options.index(option)
+                return bank, row * len(group.targets) + group.targets.index(edge[0])
         raise NasError(f"no operation {option} on edge {edge}")
 
     def edge_state(self, target: int, source: int, operation: str) -> dict[str, Tensor]:

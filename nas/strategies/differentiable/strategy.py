@@ -209,10 +209,9 @@ class DifferentiableStrategy:
         """Take one step of the weights with the gates held fixed."""
         output, loss = self.forward(batch, detach=True)
         gradients = torch.autograd.grad(loss, self.weights, allow_unused=True)
-        for weight, gradient in zip(
-            self.weights, clipped(gradients, self.settings.grad_clip), strict=True
-        ):
-            weight.grad = gradient
+        scaled = clipped(gradients, self.settings.grad_clip)
+        for weight, gradient in zip(self.weights, scaled, strict=True):
+            weight.grad = _laid_out(gradient, weight)
         self.weight_optimizer.step()
         return self._figures("train", loss, output, batch[1])
 
@@ -262,6 +261,13 @@ class DifferentiableStrategy:
                 parameter.copy_(state["logits"][name])
         self.weight_optimizer.load_state_dict(state["weight_optimizer"])
         self.gate_optimizer.load_state_dict(state["gate_optimizer"])
+
+
+def _laid_out(gradient: Tensor | None, weight: Tensor) -> Tensor | None:
+    """Bring a gradient into its weight's memory format, which fused optimisers take for granted."""
+    if gradient is None or gradient.stride() == weight.stride():
+        return gradient
+    return torch.empty_like(weight).copy_(gradient)
 
 
 @torch.no_grad()

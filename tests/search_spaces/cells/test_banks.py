@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from nas.search_spaces.cells import banks
 from nas.search_spaces.cells.banks import (
     Bank,
     DilConvBank,
@@ -19,6 +22,7 @@ from nas.search_spaces.cells.banks import (
     SepConvBank,
     SharedBank,
     bank_class,
+    dense_pays,
     norm_state,
     run_norm,
     stack_norm,
@@ -53,7 +57,8 @@ def make_bank(
 ) -> tuple[Bank, list[nn.Module]]:
     """Return a bank in float64 and the operations that it was made of."""
     torch.manual_seed(0)
-    made = [make_operation(n, CHANNELS, stride, affine) for n in names for _ in range(EDGES)]
+    kinds = [name for _ in range(SOURCES) for name in names for _ in range(TARGETS)]
+    made = [make_operation(name, CHANNELS, stride, affine) for name in kinds]
     bank = bank_class(made[0])(copy.deepcopy(made), EDGES, TARGETS)
     return bank.double(), [op.double() for op in made]
 
@@ -147,11 +152,17 @@ def assert_close(found: dict[str, Tensor], expected: dict[str, Tensor], what: ob
 # -- the same numbers -----------------------------------------------------------------------------
 
 
+@pytest.fixture(params=[True, False], ids=["dense", "depthwise"])
+def dense(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Let separable convolutions that all run be one dense convolution, or two."""
+    monkeypatch.setattr(banks, "dense_pays", lambda x, stride: request.param)
+    return bool(request.param)
+
+
 @EVERY_BANK
-@pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize(("training", "affine"), [(True, True), (True, False), (False, True)])
 def test_together_as_one_after_the_other(
-    names: tuple[str, ...], stride: int, affine: bool, training: bool
+    names: tuple[str, ...], stride: int, affine: bool, training: bool, dense: bool
 ) -> None:
     [one, _], [other, _] = make_bank(names, stride, affine), make_bank(names, stride, affine)
     randomise(one)
@@ -267,17 +278,47 @@ def test_scaled_batch_norm(affine: bool, training: bool) -> None:
     torch.testing.assert_close(layer.running_var, reference.running_var)
 
 
+# -- one dense convolution ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("at", [None, [0, 1, 3]])
+def test_dense_where_it_pays_and_all_run(
+    stride: int, at: list[int] | None, dense: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bank, _ = make_bank(("dil_conv_3x3",), stride)
+    groups: list[int] = []
+    convolve = torch.conv2d
+
+    def conv2d(*arguments: Any, **named: Any) -> Tensor:
+        groups.append(named.get("groups", arguments[-1]))
+        return convolve(*arguments, **named)
+
+    monkeypatch.setattr(torch, "conv2d", conv2d)
+    monkeypatch.setattr(F, "conv2d", conv2d)
+    slots = slots_of(bank, range(EDGES) if at is None else at)
+    together(bank, states(), slots, None)
+    depthwise, pointwise = CHANNELS * len(slots), len(slots)
+    assert groups == ([SOURCES] if dense and at is None else [depthwise, pointwise])
+
+
+def test_dense_pays_for_few_channels() -> None:
+    few, many = torch.zeros(1, 2, 4, 4), torch.zeros(1, 64, 4, 4)
+    for stride in (1, 2):
+        assert dense_pays(few, stride) and not dense_pays(many, stride)
+    assert not dense_pays(few.to("meta"), 1)
+
+
 # -- kernels of several sizes ---------------------------------------------------------------------
 
 
 def outside(names: Sequence[str], kernels: Tensor) -> Tensor:
     """Return the part of stacked kernels that is around the smaller ones."""
     ring = torch.ones_like(kernels, dtype=torch.bool)
-    largest = kernels.shape[-1]
-    for i, name in enumerate(names):
-        size = int(name[-1])
-        edge, each = (largest - size) // 2, len(kernels) // len(names)
-        ring[i * each : (i + 1) * each, :, edge : edge + size, edge : edge + size] = False
+    sizes = [int(name[-1]) for _ in range(SOURCES) for name in names for _ in range(TARGETS)]
+    for slot, size in enumerate(sizes):
+        edge, own = (kernels.shape[-1] - size) // 2, slice(CHANNELS * slot, CHANNELS * (slot + 1))
+        ring[own, :, edge : edge + size, edge : edge + size] = False
     return kernels[ring]
 
 
@@ -288,7 +329,7 @@ def outside(names: Sequence[str], kernels: Tensor) -> Tensor:
      ("dil_conv_3x3", "dil_conv_5x5")],
 )  # fmt: skip
 @pytest.mark.parametrize("size", [6, 5])
-def test_kernels_keep_their_sizes(names: tuple[str, ...], run: Run, size: int) -> None:
+def test_kernels_keep_their_sizes(names: tuple[str, ...], run: Run, size: int, dense: bool) -> None:
     """What is around a small kernel stays zero, whatever an optimiser does with gradients."""
     bank, _ = make_bank(names, 1)
     optimizer = torch.optim.SGD(bank.parameters(), 0.1, momentum=0.9, weight_decay=0.1)

@@ -158,14 +158,25 @@ def test_edges_that_a_node_shuts_do_not_run() -> None:
     assert set(found.active) == {(3, 1)}
 
 
+def slots_by_name(found: Selected, key: Key) -> list[tuple[Edge, int]]:
+    """Return the edge and the operation (its place in the gate) of every slot that runs."""
+    slots = found.slots(key)
+    if slots is None:
+        return []
+    pairs = zip(slots.edges, slots.operations, strict=True)
+    return [(key[0].edges[edge], key[1][operation]) for edge, operation in pairs]
+
+
 def test_slots_that_run() -> None:
-    """By operation, then edge; an operation's position in the bank counts, not in the gate."""
     found = selected(MIXTURE)
+    for key in KEYS:
+        expected = {(e, o) for e in key[0].edges for o in found.active.get(e, ()) if o in key[1]}
+        assert set(slots_by_name(found, key)) == expected
+        targets = [edge[0] for edge, _ in slots_by_name(found, key)]
+        reached = [found.targets(key[0])[position] for position in found.slot_targets(key)]
+        assert reached == targets
     slots = [found.slots(key) for key in KEYS]
-    assert [s.at for s in slots if s] == [(0, 3, 4, 7), (0, 1), (0, 1)]
-    assert slots[0] is not None
-    assert (slots[0].of, slots[0].edges, slots[0].sources) == (8, [0, 3, 0, 3], [0, 1, 0, 1])
-    assert [found.slot_targets(key) for key in KEYS] == [(0, 1, 0, 1), (0, 1), (0, 0)]
+    assert [(s.at, s.of) for s in slots if s] == [((0, 2, 5, 7), 8), ((0, 1), 4), ((0, 1), 2)]
 
 
 def test_targets_that_are_reached() -> None:
@@ -214,11 +225,11 @@ def test_scales_of_edges_with_a_weight_of_their_own() -> None:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_scales_of_slots(channels: int) -> None:
     found = selected(MIXTURE)
-    expected = [[0.2, 0.7, 0.4, 0.8], [0.3, 0.6], [1.1, 0.9]]
-    for key, values in zip(KEYS, expected, strict=True):
+    for key in KEYS:
         scales = found.slot_scales(key, channels)
         assert scales is not None
-        assert scales.tolist() == [value for value in values for _ in range(channels)]
+        expected = [found.scale(edge, operation) for edge, operation in slots_by_name(found, key)]
+        assert scales.tolist() == [value for value in expected for _ in range(channels)]
 
 
 @pytest.mark.parametrize("edge", EDGES)

@@ -18,11 +18,17 @@ def parts(at: tuple[int, ...]) -> list[int]:
     return [2 * slot + channel for slot in at for channel in (0, 1)]
 
 
-def test_edges_and_sources() -> None:
-    slots = Slots([0, 2, 5, 7], of=8, edges=4, targets=2)  # two operations, two states
-    assert len(slots) == 4 and slots.at == (0, 2, 5, 7)
-    assert slots.edges == [0, 2, 1, 3]
-    assert slots.sources == [0, 1, 0, 1]
+def test_slots_go_by_source_then_operation_then_target() -> None:
+    slots = Slots([0, 2, 5, 6], of=8, edges=4, targets=2)  # two states, two operations
+    assert len(slots) == 4 and slots.at == (0, 2, 5, 6)
+    assert slots.sources == [0, 0, 1, 1]
+    assert slots.operations == [0, 1, 0, 1]
+    assert slots.edges == [0, 0, 3, 2]
+
+
+def test_all_slots() -> None:
+    assert Slots(range(OF), OF, EDGES, TARGETS).all
+    assert not any(Slots(at, OF, EDGES, TARGETS).all for at in CHOICES[:-1])
 
 
 @pytest.mark.parametrize("shape", [(), (1, 3, 3)])

@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from nas.errors import NasError
 from nas.mutables import Mutable, Selection, collapse
+from nas.search_spaces.cells import banks
 from nas.search_spaces.cells.gates import CellGates, selecting
 from nas.search_spaces.cells.operations import PartialChannels
 from nas.search_spaces.cells.supercell import SuperCell, SupercellOptions
@@ -314,8 +315,9 @@ def test_one_operation_on_one_edge(operation: str, convolutions: int, execution:
         assert counted("batch_norm") == {4: 2, 0: int("pool" in operation)}.get(convolutions, 1)
 
 
-def test_edges_run_together() -> None:
+def test_edges_run_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """Convolutions of all edges that leave the inputs are one call a layer."""
+    monkeypatch.setattr(banks, "dense_pays", lambda x, stride: False)
     network = make(("sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "nor_conv_1x1"), nodes=2)
     weights: dict[str, Selection] = {
         name: torch.full((4,), 0.5, dtype=torch.float64) for name in every(network, 0)
