@@ -80,9 +80,35 @@ class Evaluator(ABC):
         """Do once what all evaluations need, such as training a supernet. May be long."""
         return
 
+    @property
+    def at_once(self) -> int:
+        """How many architectures `evaluate_many` takes at best; 1: it gains nothing by more."""
+        return 1
+
     @abstractmethod
     def evaluate(self, architecture: Architecture) -> dict[str, float]:
         """Return the metrics of one architecture; may raise."""
+
+    def evaluate_many(
+        self, architectures: Sequence[Architecture]
+    ) -> list[dict[str, float] | Exception]:
+        """Return the metrics of each architecture, or what its evaluation raised.
+
+        By default one is evaluated after the other. What is returned for one must not depend on
+        which others there are.
+        """
+        return [self._tried(architecture) for architecture in architectures]
+
+    def _tried(self, architecture: Architecture) -> dict[str, float] | Exception:
+        self.seed(architecture)
+        try:
+            return self.evaluate(architecture)
+        except Exception as error:  # whatever a candidate does, the search goes on
+            return error
+
+    def seed(self, architecture: Architecture) -> None:
+        """Set all random numbers for the evaluation of one architecture."""
+        seed_everything(seed_of(self.context.seed, "evaluate", architecture.choices))
 
     def weights_of(self, architecture: Architecture) -> Any:
         """Return a plain network with the weights that were judged; None where none are kept."""
@@ -93,20 +119,26 @@ class Evaluator(ABC):
         """Judge architectures; one that raises, diverges or lacks memory is a failed measurement.
 
         The random numbers of an evaluation depend on the seed and the architecture alone, not on
-        what was evaluated before.
+        what was evaluated before. Architectures that are evaluated at once share the time equally.
         """
-        return [self._measure(architecture) for architecture in architectures]
+        measurements: list[Measurement] = []
+        for at in range(0, len(architectures), self.at_once):
+            some = architectures[at : at + self.at_once]
+            start = time.perf_counter()
+            try:
+                results = self.evaluate_many(some)
+            except Exception:  # not any one's fault: each has a try of its own
+                results = [self._tried(architecture) for architecture in some]
+            seconds = (time.perf_counter() - start) / len(some)
+            measurements += [_measurement(result, seconds) for result in results]
+        return measurements
 
-    def _measure(self, architecture: Architecture) -> Measurement:
-        start = time.perf_counter()
-        seed_everything(seed_of(self.context.seed, "evaluate", architecture.choices))
-        try:
-            metrics = self.evaluate(architecture)
-        except Exception as error:  # whatever a candidate does, the search goes on
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
-            return Measurement({}, time.perf_counter() - start, reason)
-        seconds = time.perf_counter() - start
-        broken = [name for name, value in metrics.items() if not math.isfinite(value)]
-        if broken:
-            return Measurement({}, seconds, f"{broken[0]} is {metrics[broken[0]]}")
-        return Measurement(metrics, seconds)
+
+def _measurement(result: dict[str, float] | Exception, seconds: float) -> Measurement:
+    if isinstance(result, Exception):
+        reason = f"{type(result).__name__}: {result}".splitlines()[0]
+        return Measurement({}, seconds, reason)
+    broken = [name for name, value in result.items() if not math.isfinite(value)]
+    if broken:
+        return Measurement({}, seconds, f"{broken[0]} is {result[broken[0]]}")
+    return Measurement(result, seconds)

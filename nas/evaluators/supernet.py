@@ -7,25 +7,24 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from nas import registry
 from nas.checkpoint import load_checkpoint, restoring, save_checkpoint, seed_everything, seed_of
 from nas.errors import NasError, unknown
 from nas.evaluators.evaluator import Context, Evaluator
+from nas.evaluators.scoring import score_paths, try_paths
+from nas.evaluators.scoring.batch_norm import leaves_one, recalibrate, use_batch_statistics
+from nas.evaluators.scoring.separate import score_path
+from nas.precision import as_float, autocast, check_precision
 from nas.settings import require_ranges, setting
 from nas.space import Architecture, Path
-
-if TYPE_CHECKING:
-    from nas.supernet import Supernet
-    from nas.task import Task
 
 __all__ = [
     "SupernetEvaluator",
@@ -33,6 +32,7 @@ __all__ = [
     "leaves_one",
     "recalibrate",
     "score_path",
+    "score_paths",
     "use_batch_statistics",
 ]
 
@@ -53,95 +53,25 @@ class SupernetSettings:
         "recalibrate", "statistics of a candidate: recalibrate on training data, or batch"
     )
     calibration: int = setting(1024, "training examples for the statistics of a candidate")
+    score_together: int = setting(50, "most candidates to score at once, sharing what is equal")
+
+    precision: str = setting("fp32", "of the training: fp32, or bf16 (mixed precision)")
 
     def __post_init__(self) -> None:
+        check_precision(self.precision, "evaluator.precision")
         if self.batch_norm not in ("recalibrate", "batch"):
             raise unknown("evaluator.batch_norm", self.batch_norm, ["recalibrate", "batch"])
         ranges: dict[str, tuple[bool, str]] = {
             "epochs": (self.epochs >= 1, "at least 1"),
             "batch_size": (self.batch_size >= 1, "at least 1"),
             "calibration": (self.calibration >= 1, "at least 1"),
+            "score_together": (self.score_together >= 1, "at least 1"),
             "learning_rate": (0 < self.learning_rate < math.inf, "above 0"),
             "momentum": (0 <= self.momentum < 1, "0 to below 1"),
             "weight_decay": (0 <= self.weight_decay < math.inf, "at least 0"),
             "grad_clip": (self.grad_clip > 0, "above 0"),
         }
         require_ranges(self, "evaluator", ranges)
-
-
-@torch.no_grad()
-def recalibrate(module: nn.Module, run: Callable[[Tensor], Any], batches: Iterable[Tensor]) -> None:
-    """Replace batch norm's running statistics by averages over some batches.
-
-    Args:
-        module: Holds the batch norm layers; it is left in evaluation mode.
-        run: A forward pass of the candidate, on inputs [B, ...].
-        batches: Inputs.
-    """
-    norms = [m for m in _norms(module) if m.track_running_stats]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # cumulative average
-    use_batch_statistics(module)
-    try:
-        for x in batches:
-            run(x)
-    finally:  # a candidate that raises must leave nothing behind for the next one
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
-        module.eval()
-
-
-def _norms(module: nn.Module) -> list[_BatchNorm]:
-    return [m for m in module.modules() if isinstance(m, _BatchNorm)]
-
-
-def use_batch_statistics(module: nn.Module) -> None:
-    """Bring a module into evaluation mode but for batch norm, which takes those of each batch."""
-    module.eval()
-    for norm in _norms(module):
-        norm.train()
-
-
-def leaves_one(task: Task, split: str, batch_size: int) -> bool:
-    """Tell whether the last batch would be one example, of which batch norm has no variance."""
-    return task.size(split) % batch_size == 1 < batch_size < task.size(split)
-
-
-@torch.no_grad()
-def score_path(
-    supernet: Supernet, path: Path, task: Task, split: str, settings: SupernetSettings
-) -> dict[str, float]:
-    """Measure one path of a supernet.
-
-    Args:
-        supernet: With trained weights.
-        path: As from `supernet.path`.
-        task: The data.
-        split: Which examples to score on.
-        settings: Batch size and what batch norm does.
-
-    Returns:
-        "accuracy" in [0, 1] and mean "loss".
-    """
-    if settings.batch_norm == "recalibrate":
-        size = settings.batch_size
-        batches = task.batches("train", size, seed=0, drop_last=leaves_one(task, "train", size))
-        enough = math.ceil(settings.calibration / settings.batch_size)
-        inputs = (x for (x, _), _ in zip(batches, range(enough), strict=False))
-        recalibrate(supernet, lambda x: supernet(x, path), inputs)
-        drop_last = False
-    else:
-        use_batch_statistics(supernet)
-        drop_last = leaves_one(task, split, settings.batch_size)
-    loss = correct = count = 0.0
-    for x, target in task.batches(split, settings.batch_size, drop_last=drop_last):
-        output = supernet(x, path)
-        loss += task.loss(output, target).item() * len(target)
-        correct += task.correct(output, target)
-        count += len(target)
-    return {"accuracy": correct / count, "loss": loss / count}
 
 
 @registry.register(
@@ -155,7 +85,9 @@ class SupernetEvaluator(Evaluator):
 
     Settings = SupernetSettings
     metrics = ("accuracy", "loss")
-    prepare_settings = ("epochs", "learning_rate", "momentum", "weight_decay", "grad_clip")
+    prepare_settings = (
+        "epochs", "learning_rate", "momentum", "weight_decay", "grad_clip", "precision",
+    )  # fmt: skip
     shares_weights = True
     settings: SupernetSettings
 
@@ -260,7 +192,8 @@ class SupernetEvaluator(Evaluator):
     ) -> tuple[float, int]:
         """Train the weights of one path; return the loss and the number of right predictions."""
         task, s = self.context.task, self.settings
-        output = self.supernet(x, path)
+        with autocast(s.precision, x.device):
+            output = as_float(self.supernet(x, path))
         loss = task.loss(output, target)
         optimizer.zero_grad()
         torch.autograd.backward(loss)
@@ -276,9 +209,30 @@ class SupernetEvaluator(Evaluator):
 
     # -- scoring ------------------------------------------------------------------------------
 
+    @property
+    def at_once(self) -> int:
+        return self.settings.score_together
+
     def evaluate(self, architecture: Architecture) -> dict[str, float]:
-        path = self.supernet.path(architecture)
-        return score_path(self.supernet, path, self.context.task, "valid", self.settings)
+        [path] = self._paths([architecture])
+        [score] = score_paths(self.supernet, [path], self.context.task, "valid", self.settings)
+        return score
+
+    def evaluate_many(
+        self, architectures: Sequence[Architecture]
+    ) -> list[dict[str, float] | Exception]:
+        """Return what `evaluate` gives for each; what they share is computed once."""
+        return try_paths(
+            self.supernet,
+            self._paths(architectures),
+            self.context.task,
+            "valid",
+            self.settings,
+            before=lambda i: self.seed(architectures[i]),
+        )
+
+    def _paths(self, architectures: Sequence[Architecture]) -> list[Path]:
+        return [self.supernet.path(architecture) for architecture in architectures]
 
     def weights_of(self, architecture: Architecture) -> nn.Module:
         path = self.supernet.path(architecture)

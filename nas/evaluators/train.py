@@ -48,7 +48,7 @@ class TrainEvaluator(Evaluator):
 
     def weights_of(self, architecture: Architecture) -> nn.Module:
         if self._last is None or self._last[0] != architecture:
-            again = self._measure(architecture)
+            [again] = self([architecture])
             if not again.ok:
                 raise NasError(f"the best architecture could not be trained again: {again.error}")
         assert self._last is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from nas.checkpoint import load_checkpoint, restoring, save_checkpoint
@@ -18,6 +19,8 @@ __all__ = ["run_black_box"]
 
 _SAVE_EVERY = 1.0  # seconds
 _MOST_REPEATS = 1000  # proposals in a row that were known already
+_PATIENCE = 10.0  # seconds that architectures which are evaluated at once may take
+_FIRST_GROUP = 8  # architectures, before it is known how long one takes
 
 
 def run_black_box(
@@ -26,16 +29,19 @@ def run_black_box(
     """Evaluate architectures until the budget is spent; return the best trial.
 
     Equal networks (`space.canonical`) are evaluated once; a strategy that proposes one again is
-    told the known measurement. A killed loop continues from its last checkpoint and takes
-    measurements that are in the study already from there.
+    told the known measurement. A strategy that does not learn from measurements is asked for as
+    many architectures as the evaluator takes at once; which are evaluated together changes nothing
+    but the time. A killed loop continues from its last checkpoint and takes measurements that are
+    in the study already from there.
 
     Raises:
         NasError: If no architecture could be evaluated.
     """
     loop = _Loop(run, strategy, evaluator)
     with progress.bar("search", evaluations, loop.number) as bar:
-        while loop.number < evaluations and loop.step(progress):
-            bar.advance(**loop.figures())
+        while loop.number < evaluations and (found := loop.ask(evaluations, progress)):
+            for figures in loop.evaluate(found):
+                bar.advance(**figures)
     loop.save()
     return loop.best(run.trials())
 
@@ -48,6 +54,8 @@ class _Loop:
         self.recorded = run.trials()
         self.known: dict[Architecture, Measurement] = {}
         self.number = 0
+        self.exhausted = False  # whether the strategy proposes nothing new any more
+        self.pace: float | None = None  # seconds an architecture, when last measured
         self.saved = time.monotonic()
         self.file = run.folder / "checkpoint" / "search.pt"
         state = load_checkpoint(self.file)
@@ -56,7 +64,7 @@ class _Loop:
 
     def _restore(self, state: dict[str, Any]) -> None:
         with restoring(self.file):
-            self.number = int(state["number"])
+            self.number, self.exhausted = int(state["number"]), bool(state["exhausted"])
             self.strategy.load_state_dict(state["strategy"])
         if self.number > len(self.recorded):
             raise NasError(f"{self.run.folder}/study.journal lacks trials that the search has had")
@@ -65,43 +73,68 @@ class _Loop:
 
     def save(self) -> None:
         """Write a checkpoint."""
-        save_checkpoint(self.file, {"number": self.number, "strategy": self.strategy.state_dict()})
+        state = {"number": self.number, "exhausted": self.exhausted}
+        save_checkpoint(self.file, state | {"strategy": self.strategy.state_dict()})
         self.saved = time.monotonic()
 
-    def step(self, progress: Progress) -> bool:
-        """Evaluate one new architecture; False when the strategy has no new one."""
+    def ask(self, evaluations: int, progress: Progress) -> list[Architecture]:
+        """Return new architectures to evaluate at once; none when the strategy has no new one."""
         space = self.run.space
-        for _ in range(_MOST_REPEATS):
+        found: dict[Architecture, Architecture] = {}
+        repeats = 0
+        wanted = min(self._at_once(), evaluations - self.number)
+        while len(found) < wanted and not self.exhausted:
             architecture = space.require(self.strategy.ask(1)[0])
             key = space.canonical(architecture)
-            if key not in self.known:
-                break
-            self.strategy.tell([(architecture, self.known[key])])
-        else:
-            progress.note(f"the strategy has proposed nothing new {_MOST_REPEATS} times: done")
-            return False
-        measurement = self._measure(architecture)
-        self.known[key] = measurement
-        self.strategy.tell([(architecture, measurement)])
-        self.number += 1
-        if time.monotonic() - self.saved > _SAVE_EVERY:
-            self.save()
-        return True
+            if key not in self.known and key not in found:
+                found[key], repeats = architecture, 0
+                continue
+            repeats += 1
+            if key in self.known:
+                self.strategy.tell([(architecture, self.known[key])])
+            if repeats == _MOST_REPEATS:
+                progress.note(f"the strategy has proposed nothing new {repeats} times: done")
+                self.exhausted = True
+        return list(found.values())
 
-    def _measure(self, architecture: Architecture) -> Measurement:
-        """Evaluate, or take what an interrupted run had recorded already."""
-        if self.number < len(self.recorded):
-            trial = self.recorded[self.number]
+    def _at_once(self) -> int:
+        """Return how many architectures to evaluate at once."""
+        if type(self.strategy).tell is not Strategy.tell:
+            return 1  # it may propose another when it knows how good the last one is
+        most = self.evaluator.at_once
+        if self.pace is None:
+            return min(most, _FIRST_GROUP)
+        return max(1, min(most, int(_PATIENCE / max(self.pace, 1e-6))))
+
+    def evaluate(self, architectures: Sequence[Architecture]) -> Iterator[dict[str, float]]:
+        """Evaluate architectures, record them one by one, and yield what the display shows."""
+        results = self._recorded(architectures)
+        new = architectures[len(results) :]
+        if new:
+            measured = self.evaluator(new)
+            self.pace = sum(m.seconds for m in measured) / len(new)
+            results += measured
+        for architecture, result in zip(architectures, results, strict=True):
+            if self.number >= len(self.recorded):
+                self.run.record(architecture, result)
+            self.known[self.run.space.canonical(architecture)] = result
+            self.strategy.tell([(architecture, result)])
+            self.number += 1
+            yield self.figures()
+        if time.monotonic() - self.saved > _SAVE_EVERY:
+            self.save()  # not before, as the strategy has proposed them all
+
+    def _recorded(self, architectures: Sequence[Architecture]) -> list[Measurement]:
+        """Take what an interrupted run had recorded already."""
+        trials = self.recorded[self.number : self.number + len(architectures)]
+        for trial, architecture in zip(trials, architectures, strict=False):
             if trial.architecture != architecture:
                 raise NasError(
                     f"{self.run.folder}: trial {trial.number} is another architecture than the "
                     "search proposes again; the run was changed by something else"
                 )
             self.run.log_trial(trial)
-            return trial.measurement
-        [measurement] = self.evaluator([architecture])
-        self.run.record(architecture, measurement)
-        return measurement
+        return [trial.measurement for trial in trials]
 
     def figures(self) -> dict[str, float]:
         """Return what the progress display shows."""

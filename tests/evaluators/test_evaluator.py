@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,57 @@ def test_random_numbers_follow_from_seed_and_architecture(tiny_task: Task) -> No
     [other] = measured(1, [A])
     assert a.metrics == a_second.metrics and b.metrics == b_first.metrics
     assert a.metrics != b.metrics and a.metrics != other.metrics
+
+
+# -- many at once ---------------------------------------------------------------------------------
+
+
+class Groups(Scripted):
+    """Evaluates at once; fails as a whole where its settings are None."""
+
+    at_once = 3  # type: ignore[assignment]
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.groups: list[int] = []
+
+    def evaluate_many(
+        self, architectures: Sequence[Architecture]
+    ) -> list[dict[str, float] | Exception]:
+        self.groups.append(len(architectures))
+        if len(architectures) == 2:
+            raise RuntimeError("two are too many")
+        return super().evaluate_many(architectures)
+
+
+def test_many_are_evaluated_in_groups(tiny_task: Task) -> None:
+    evaluator = Groups(Context(SPACE, tiny_task), lambda a: {"accuracy": float(a == A)})
+    measurements = evaluator([A, B, B, A])
+    assert evaluator.groups == [3, 1]
+    assert [m.metrics["accuracy"] for m in measurements] == [1.0, 0.0, 0.0, 1.0]
+    assert measurements[0].seconds == measurements[1].seconds == measurements[2].seconds > 0
+
+
+def test_one_that_fails_in_a_group_fails_alone(tiny_task: Task) -> None:
+    def action(architecture: Architecture) -> dict[str, float]:
+        if architecture == A:
+            raise RuntimeError("no")
+        return {"accuracy": 1.0}
+
+    evaluator = Groups(Context(SPACE, tiny_task), action)
+    assert [m.error for m in evaluator([B, A, B])] == ["", "RuntimeError: no", ""]
+
+
+def test_a_group_that_fails_as_a_whole_is_evaluated_one_by_one(tiny_task: Task) -> None:
+    evaluator = Groups(Context(SPACE, tiny_task), lambda a: {"accuracy": float(a == A)})
+    assert [m.metrics["accuracy"] for m in evaluator([B, A])] == [0.0, 1.0]
+
+
+def test_random_numbers_do_not_depend_on_the_group(tiny_task: Task) -> None:
+    evaluator = Groups(Context(SPACE, tiny_task), lambda a: {"torch": torch.rand(()).item()})
+    a, b, _ = (m.metrics for m in evaluator([A, B, B]))
+    assert [m.metrics for m in evaluator([B])] == [b]
+    assert [m.metrics for m in scripted(tiny_task, evaluator.settings)([A])] == [a]
 
 
 def test_nothing_needs_preparation_and_no_weights_are_kept_by_default(tiny_task: Task) -> None:

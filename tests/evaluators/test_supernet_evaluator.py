@@ -154,6 +154,29 @@ def test_scores_do_not_depend_on_what_was_scored_before(tiny_task: Task, batch_n
     assert evaluator([architectures[3]])[0].metrics == forward[3]
 
 
+@pytest.mark.parametrize("batch_norm", ["recalibrate", "batch"])
+def test_how_many_are_scored_together_changes_nothing(tiny_task: Task, batch_norm: str) -> None:
+    architectures = SPACE.sample(np.random.default_rng(1), 5)
+    results = []
+    for together in (1, 2, 50):
+        settings = {"batch_norm": batch_norm, "score_together": together}
+        evaluator = make(tiny_task, settings=settings)
+        assert evaluator.at_once == together
+        results.append([m.metrics for m in evaluator(architectures)])
+    assert results[0] == results[1] == results[2]
+    assert [evaluator.evaluate(a) for a in architectures] == results[0]
+
+
+def test_scores_are_those_of_the_paths(tiny_task: Task) -> None:
+    evaluator = make(tiny_task)
+    architectures = SPACE.sample(np.random.default_rng(1), 5)
+    for architecture, measurement in zip(architectures, evaluator(architectures), strict=True):
+        path = evaluator.supernet.path(architecture)
+        expected = score_path(evaluator.supernet, path, tiny_task, "valid", evaluator.settings)
+        assert measurement.metrics["accuracy"] == expected["accuracy"]
+        assert measurement.metrics["loss"] == pytest.approx(expected["loss"], abs=1e-5)
+
+
 def test_a_score_is_what_the_extracted_network_does(tiny_task: Task) -> None:
     evaluator = make(tiny_task)
     evaluator.prepare()
@@ -382,6 +405,7 @@ def test_a_space_without_weights_is_refused(tiny_task: Task) -> None:
     ("name", "value"),
     [
         *((name, 0) for name in ("epochs", "batch_size", "calibration", "learning_rate")),
+        ("score_together", 0),
         *((name, -1.0) for name in ("learning_rate", "momentum", "weight_decay", "grad_clip")),
         *((name, float("nan")) for name in ("learning_rate", "momentum", "grad_clip")),
     ],

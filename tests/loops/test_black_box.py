@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from nas.errors import NasError
 from nas.evaluators.evaluator import Context, Evaluator
 from nas.loops.black_box import run_black_box
 from nas.objective import Measurement, Objective
-from nas.progress import Silent
+from nas.progress import Bar, Silent
 from nas.run import Run
 from nas.search_spaces.nas_bench_201 import NASBench201
 from nas.space import Architecture
@@ -172,6 +173,138 @@ def test_nothing_but_failures_is_an_error_with_the_reason(
 def test_an_invalid_proposal_is_an_error(tmp_path: Path, evaluator: Counting) -> None:
     with pytest.raises(NasError, match="not in the range 0 to 4"):
         search(run_of(tmp_path), listed(architecture(0, 0, 0, 0, 0, 9)), evaluator, 1)
+
+
+# -- many at once ---------------------------------------------------------------------------------
+
+
+class Groups(Counting):
+    """Evaluates many at once, and remembers how many."""
+
+    at_once = 6  # type: ignore[assignment]
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.groups: list[int] = []
+
+    def evaluate_many(
+        self, architectures: Sequence[Architecture]
+    ) -> list[dict[str, float] | Exception]:
+        self.groups.append(len(architectures))
+        return super().evaluate_many(architectures)
+
+
+def trials_of(folder: Path) -> list[Any]:
+    return [(t.number, t.architecture, t.measurement.metrics) for t in run_of(folder).trials()]
+
+
+def test_a_strategy_that_does_not_learn_has_many_evaluated_at_once(
+    tmp_path: Path, tiny_task: Task, evaluator: Counting
+) -> None:
+    groups = Groups(Context(SPACE, tiny_task))
+    for folder, judge in ((tmp_path / "one", evaluator), (tmp_path / "many", groups)):
+        best = search(run_of(folder), RandomSearch(SPACE, Objective()), judge, 20)
+        assert best.number == max(
+            range(20), key=lambda i: (trials_of(folder)[i][2]["accuracy"], -i)
+        )
+    assert trials_of(tmp_path / "one") == trials_of(tmp_path / "many")
+    assert groups.groups == [6, 6, 6, 2]
+
+
+def test_a_strategy_that_learns_is_told_before_it_is_asked_again(
+    tmp_path: Path, tiny_task: Task
+) -> None:
+    groups = Groups(Context(SPACE, tiny_task))
+    search(run_of(tmp_path), listed(*(architecture(0, 0, 0, i, 0, 0) for i in range(4))), groups, 4)
+    assert groups.groups == [1, 1, 1, 1]
+
+
+def test_duplicates_within_a_group_are_evaluated_once(tmp_path: Path, tiny_task: Task) -> None:
+    class Random(RandomSearch):
+        def ask(self, n: int) -> list[Architecture]:
+            return [architecture(0, 0, 0, int(self.rng.integers(2, 4)), 0, 0)]
+
+    groups, progress = Groups(Context(SPACE, tiny_task)), Noting()
+    run = run_of(tmp_path)
+    with run.locked():
+        run_black_box(run, Random(SPACE, Objective()), groups, 50, progress)
+    assert len(run.trials()) == len(groups.evaluated) == 2
+    assert progress.notes == ["the strategy has proposed nothing new 1000 times: done"]
+    assert progress.advanced == 2
+    again = Groups(Context(SPACE, tiny_task))
+    search(run_of(tmp_path), Random(SPACE, Objective()), again, 50)
+    assert not again.evaluated
+
+
+class Noting(Silent):
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.advanced = 0
+
+    @contextmanager
+    def bar(self, title: str, total: int, done: int = 0) -> Iterator[Bar]:
+        yield self
+
+    def advance(self, **figures: float) -> None:
+        self.advanced += 1
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+def test_one_failure_in_a_group(tmp_path: Path, tiny_task: Task) -> None:
+    groups, strategy = Groups(Context(SPACE, tiny_task)), RandomSearch(SPACE, Objective())
+    proposals = [RandomSearch.ask(RandomSearch(SPACE, Objective()), 1)[0]]
+    groups.failing = (proposals[0],)
+    run = run_of(tmp_path)
+    search(run, strategy, groups, 6)
+    assert [t.measurement.ok for t in run.trials()] == [False, *[True] * 5]
+    assert [event["status"] for event in run.events()] == ["failed", *["ok"] * 5]
+
+
+def test_groups_are_as_large_as_patience(
+    tmp_path: Path, tiny_task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(self: Groups, architectures: Sequence[Architecture]) -> list[Measurement]:
+        self.groups.append(len(architectures))
+        return [Measurement({"accuracy": 0.5}, seconds=3.0) for _ in architectures]
+
+    monkeypatch.setattr(Groups, "__call__", slow)
+    groups = Groups(Context(SPACE, tiny_task))
+    search(run_of(tmp_path), RandomSearch(SPACE, Objective()), groups, 14)
+    assert groups.groups == [6, 3, 3, 2]  # 10 seconds at most, once the pace is known
+
+
+@pytest.mark.parametrize("stop_after", [0, 1, 5, 6, 9])
+@pytest.mark.parametrize("keep", [True, False])
+def test_an_interruption_within_a_group(
+    tmp_path: Path, tiny_task: Task, stop_after: int, keep: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed while a group is recorded; the resumed search has other groups."""
+    monkeypatch.setattr("nas.loops.black_box._SAVE_EVERY", -1.0 if keep else 1e9)
+    whole, cut, again = (Groups(Context(SPACE, tiny_task)) for _ in range(3))
+    search(run_of(tmp_path / "whole"), RandomSearch(SPACE, Objective()), whole, 14)
+    record = Run.record
+
+    def killed(run: Run, *arguments: Any) -> int:
+        if len(run.trials()) == stop_after:
+            raise KeyboardInterrupt
+        return record(run, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "record", killed)
+        with pytest.raises(KeyboardInterrupt):
+            search(run_of(tmp_path / "cut"), RandomSearch(SPACE, Objective()), cut, 14)
+    search(run_of(tmp_path / "cut"), RandomSearch(SPACE, Objective()), again, 14)
+    assert len(again.evaluated) == 14 - stop_after  # nothing that is recorded is evaluated again
+    assert trials_of(tmp_path / "whole") == trials_of(tmp_path / "cut")
+    logs = [
+        [(e["number"], e["metrics"]) for e in run_of(tmp_path / name).events()]
+        for name in ("whole", "cut")
+    ]
+    assert logs[0] == logs[1]
 
 
 # -- interruptions --------------------------------------------------------------------------------

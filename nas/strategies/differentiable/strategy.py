@@ -267,6 +267,8 @@ def _laid_out(gradient: Tensor | None, weight: Tensor) -> Tensor | None:
     """Bring a gradient into its weight's memory format, which fused optimisers take for granted."""
     if gradient is None or gradient.stride() == weight.stride():
         return gradient
+    if weight.is_contiguous():
+        return gradient if gradient.is_contiguous() else gradient.contiguous()
     return torch.empty_like(weight).copy_(gradient)
 
 
