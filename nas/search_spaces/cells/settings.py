@@ -24,11 +24,6 @@ def _require_split(channels: int, partial_channels: int) -> None:
         )
 
 
-def _require_execution(execution: str) -> None:
-    if execution not in EXECUTIONS:
-        raise unknown("supernet.execution", execution, EXECUTIONS)
-
-
 @dataclass
 class CellNetworkSettings:
     """Settings of `CellNetwork`."""
@@ -49,12 +44,9 @@ class CellNetworkSettings:
 
 
 @dataclass
-class CellSupernetSettings:
-    """Settings of a supernet of stacked normal and reduction cells."""
+class SuperCellSettings:
+    """Settings of the cells of any supernet."""
 
-    channels: int = setting(16, "channels of the first cells' nodes")
-    layers: int = setting(8, "number of cells")
-    stem: str = setting("cifar", "cifar, or imagenet (resolution / 8 before the cells)")
     affine: bool = setting(False, "scale and shift in the cells' batch norm")
     partial_channels: int = setting(1, "operations see every k-th part of the channels")
     edge_gates: bool = setting(False, "a gate over the inputs of every node")
@@ -62,6 +54,19 @@ class CellSupernetSettings:
     checkpoint: bool = setting(
         False, "compute each cell again in the backward pass: less memory, more time"
     )
+
+    def __post_init__(self) -> None:
+        if self.execution not in EXECUTIONS:
+            raise unknown("supernet.execution", self.execution, EXECUTIONS)
+
+
+@dataclass
+class CellSupernetSettings(SuperCellSettings):
+    """Settings of a supernet of stacked normal and reduction cells."""
+
+    channels: int = setting(16, "channels of the first cells' nodes")
+    layers: int = setting(8, "number of cells")
+    stem: str = setting("cifar", "cifar, or imagenet (resolution / 8 before the cells)")
 
     def __post_init__(self) -> None:
         _require_positive(channels=self.channels, layers=self.layers)
@@ -72,7 +77,7 @@ class CellSupernetSettings:
             )
         if self.stem not in STEMS:
             raise unknown("stem", self.stem, STEMS)
-        _require_execution(self.execution)
+        super().__post_init__()
 
 
 @dataclass
@@ -90,19 +95,12 @@ class DenseNetworkSettings:
 
 
 @dataclass
-class DenseSupernetSettings:
+class DenseSupernetSettings(SuperCellSettings):
     """Settings of a supernet of NAS-Bench-201 cells."""
 
     channels: int = setting(16, "channels of the first stage")
     cells: int = setting(5, "cells a stage")
-    affine: bool = setting(False, "scale and shift in the cells' batch norm")
-    partial_channels: int = setting(1, "operations see every k-th part of the channels")
-    edge_gates: bool = setting(False, "a gate over the inputs of every node")
-    execution: str = setting("fused", "fused, or plain: one operation on one edge after the other")
-    checkpoint: bool = setting(
-        False, "compute each cell again in the backward pass: less memory, more time"
-    )
 
     def __post_init__(self) -> None:
         _require_positive(channels=self.channels, cells=self.cells)
-        _require_execution(self.execution)
+        super().__post_init__()

@@ -222,6 +222,15 @@ def test_scales_of_edges_with_a_weight_of_their_own() -> None:
     assert found.beside(INPUTS).tolist() == [[1.0, 0.0], [0.5, 0.25]]
 
 
+def test_weights_of_two_edges() -> None:
+    """Of many possible ones; each keeps its own."""
+    some: dict[Edge, Selection] = {(2, 0): row(0.0, 0.1, 0.0, 0.0), (3, 1): row(0.0, 0.2, 0.0, 0.0)}
+    found = selected(some, n2=row(0.5, 0.0), n3=row(0.0, 0.25, 0.0))
+    assert found.beside(INPUTS).tolist() == [[0.5, 0.0], [0.0, 0.25]]
+    results, weights = found.mixture(INPUTS, (1,))
+    assert results == [(1, 0), (1, 1)] and weights.tolist() == [[0.05, 0.0], [0.0, 0.05]]
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_scales_of_slots(channels: int) -> None:
     found = selected(MIXTURE)
