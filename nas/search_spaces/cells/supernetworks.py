@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -13,8 +13,10 @@ from torch.utils.checkpoint import checkpoint as checkpointed
 
 from nas.search_spaces.cells.dense_network import DenseStack
 from nas.search_spaces.cells.gates import CellGates, Selected, selecting
+from nas.search_spaces.cells.many_paths import Steps, trace_paths
 from nas.search_spaces.cells.network import CellStack, PreparedCell
 from nas.search_spaces.cells.supercell import SuperCell, SupercellOptions
+from nas.space import Path
 
 
 class StackedSuperCell(SuperCell):
@@ -181,6 +183,10 @@ class CellSupernetwork(CellStack):
         with selecting(self.kinds.values(), x):
             return super().forward(x)
 
+    def trace_paths(self, paths: Sequence[Path], steps: Steps) -> list[int]:
+        """Write down what paths compute; return the step that gives the logits of each."""
+        return trace_paths(self, self.kinds, paths, steps)
+
 
 class DenseSupernetwork(DenseStack):
     """`DenseNetwork` with a choice on every edge.
@@ -212,3 +218,7 @@ class DenseSupernetwork(DenseStack):
     def forward(self, x: Tensor) -> Tensor:
         with selecting(self.kinds.values(), x):
             return super().forward(x)
+
+    def trace_paths(self, paths: Sequence[Path], steps: Steps) -> list[int]:
+        """Write down what paths compute; return the step that gives the logits of each."""
+        return trace_paths(self, self.kinds, paths, steps)
