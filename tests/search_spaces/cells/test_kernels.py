@@ -265,9 +265,12 @@ def test_depthwise_computes_only_the_gradients_that_are_asked_for(stride: int) -
 @pytest.mark.parametrize("order", [None, (0,), (0, 0, 1, 1), (0, 1, 1)])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("kernel", [3, 5])
-def test_depthwise_in_bfloat16(order: tuple[int, ...] | None, stride: int, kernel: int) -> None:
+@pytest.mark.parametrize("size", [6, 8])
+def test_depthwise_in_bfloat16(
+    order: tuple[int, ...] | None, stride: int, kernel: int, size: int
+) -> None:
     slots, float32 = 1 if order is None else len(order), torch.float32
-    images = [random(2, 2, 6, 6, seed=i, dtype=float32).requires_grad_() for i in range(2)]
+    images = [random(2, 2, size, size, seed=i, dtype=float32).requires_grad_() for i in range(2)]
     images = images[:1] if order in (None, (0,)) else images
     weight = random(2 * slots, 1, kernel, kernel, dtype=float32).requires_grad_()
     with torch.autocast("cpu", torch.bfloat16):
