@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from nas.benchmarks.benchmark import Benchmark as Benchmark
+    from nas.benchmarks.home import open_benchmark as open_benchmark
     from nas.errors import NasError as NasError
     from nas.evaluators.evaluator import Evaluator as Evaluator
     from nas.evaluators.evaluator import Measurement as Measurement
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from nas.mutables import Elastic as Elastic
     from nas.mutables import OneOf as OneOf
     from nas.mutables import SomeOf as SomeOf
+    from nas.objective import Objective as Objective
+    from nas.optuna_sampler import as_optuna_sampler as as_optuna_sampler
+    from nas.optuna_sampler import suggest as suggest
     from nas.run import Run as Run
     from nas.run import load as load
     from nas.search import search as search
@@ -31,12 +36,14 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Architecture": "nas.space",
+    "Benchmark": "nas.benchmarks.benchmark",
     "Decision": "nas.space",
     "Elastic": "nas.mutables",
     "Evaluator": "nas.evaluators.evaluator",
     "Measurement": "nas.evaluators.evaluator",
     "ModuleSpace": "nas.search_spaces.module",
     "NasError": "nas.errors",
+    "Objective": "nas.objective",
     "OneOf": "nas.mutables",
     "Run": "nas.run",
     "SearchSpace": "nas.space",
@@ -44,9 +51,12 @@ _HOME = {
     "Strategy": "nas.strategies.strategy",
     "Supernet": "nas.supernet",
     "Task": "nas.task",
+    "as_optuna_sampler": "nas.optuna_sampler",
     "export": "nas.export",
     "load": "nas.run",
+    "open_benchmark": "nas.benchmarks.home",
     "search": "nas.search",
+    "suggest": "nas.optuna_sampler",
     "train": "nas.train",
 }
 

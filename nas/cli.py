@@ -11,6 +11,7 @@ from typing import Annotated, Any, Optional
 import typer
 from typer.core import TyperGroup
 
+from nas.bench_cli import bench
 from nas.errors import NasError
 
 
@@ -34,6 +35,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(bench, name="bench")
 
 Text = Optional[str]  # noqa: UP045  (typer reads annotations at run time on Python 3.10)
 Source = Annotated[
@@ -88,8 +91,8 @@ def _progress(quiet: bool) -> Any:
 # -- search and resume ------------------------------------------------------------------------
 
 _RESUMED: dict[str, Any] = {
-    "space": str, "strategy": str, "evaluator": str, "data": str, "objective": str,
-    "evaluations": int | None, "scale": str | None, "seed": int, "device": str, "download": bool,
+    "space": str, "strategy": str, "evaluator": str, "data": str, "objective": str, "limit": str,
+    "timeout": float | None, "evaluations": int | None, "scale": str | None, "seed": int, "device": str, "download": bool,
 }  # fmt: skip
 _RECORDED = ("versions", "created", "task")  # in a run's config.json beside its options
 
@@ -100,16 +103,35 @@ def search(
     space: Annotated[
         str, typer.Option(help="A name (see nas spaces), or file.py:Name of your own.")
     ] = "darts",
-    strategy: Annotated[str, typer.Option(help="A name; see nas strategies.")] = "pc-darts",
+    strategy: Annotated[
+        str, typer.Option(help="A name, or as optuna:tpe; see nas strategies.")
+    ] = "pc-darts",
     data: Annotated[
         str, typer.Option(help="A name (see nas data), npz:FILE, folder:PATH, or file.py:name.")
     ] = "digits",
     evaluator: Annotated[
-        str, typer.Option(help="How candidates are judged; see nas evaluators.")
+        str,
+        typer.Option(
+            help="How candidates are judged: a name, or as table:nas-bench-graph:cora or "
+            "proxy:gradsign; see nas evaluators."
+        ),
     ] = "supernet",
     objective: Annotated[
-        str, typer.Option(help="The metric to maximise, or with a minus to minimise.")
-    ] = "accuracy",
+        Text,
+        typer.Option(
+            help="The metric to maximise, or with a minus to minimise; several with commas: "
+            "accuracy,-params.",
+            show_default="the evaluator's; mostly accuracy",
+        ),
+    ] = None,
+    limit: Annotated[
+        str,
+        typer.Option(help="What must be kept, such as params<1M,flops<=100M.", show_default="none"),
+    ] = "",
+    timeout: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="Seconds until an evaluation has failed.", show_default="none"),
+    ] = None,
     evaluations: Annotated[
         Optional[int],  # noqa: UP045
         typer.Option(
@@ -148,8 +170,8 @@ def search(
 
     options: dict[str, Any] = {
         "space": space, "strategy": strategy, "data": data, "evaluator": evaluator,
-        "objective": objective, "evaluations": evaluations, "scale": scale, "seed": seed,
-        "device": device, "out": out, "download": download,
+        "objective": objective, "limit": limit, "timeout": timeout, "evaluations": evaluations,
+        "scale": scale, "seed": seed, "device": device, "out": out, "download": download,
     }  # fmt: skip
     given = {name for name in options if _is_given(context, name)}
     from_file, settings = _read_search_config(config) if config else ({}, {})
@@ -230,10 +252,20 @@ def _print_run(run: Any, as_json: bool) -> None:
     typer.echo(best.space.format(best.architecture) + "\n")
     typer.echo(text(best.space.graph(best.architecture)) + "\n")
     metrics = "  ".join(f"{name} {value:.4f}" for name, value in best.metrics.items())
-    shared = run.config["evaluator"] == "supernet"
-    typer.echo(f"{metrics}  (validation{', shared weights' if shared else ''})")
+    typer.echo(f"{metrics}  (evaluator {run.config['evaluator']})")
+    if len(run.objective.goals) > 1:
+        _print_front(run)
     typer.echo(f"drawn in {run.folder / 'best.png'}, report in {run.folder / 'report.html'}\n")
     typer.echo(f"next: nas show {run.folder} | nas train {run.folder} | nas export {run.folder}")
+
+
+def _print_front(run: Any) -> None:
+    """Print what no other architecture beats in all metrics at once."""
+    metrics = [goal.metric for goal in run.objective.goals]
+    typer.echo(f"\nPareto front of {', '.join(metrics)}:")
+    for trial in run.front():
+        figures = "  ".join(f"{m} {trial.measurement.metrics[m]:.6g}" for m in metrics)
+        typer.echo(f"  {figures}  {run.space.format(trial.architecture)}")
 
 
 # -- show, train, export ----------------------------------------------------------------------
@@ -356,6 +388,29 @@ def export(
 
     result = export_found(source, to, space, out, weights, data, _network_settings(assignments))
     typer.echo(json.dumps(result) if as_json else "\n".join(f"{k}: {v}" for k, v in result.items()))
+
+
+@app.command()
+def explain(
+    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Draw into this file.", show_default="RUN/explanation.png"),
+    ] = None,
+    assignments: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Say which sub-structures raise or lower the metric, by how much, and how often seen.
+
+    From the evaluated architectures of a run of any black-box strategy. Settings (--set):
+    min_count, share.
+    """
+    from nas.explain import run_explain
+    from nas.settings import parse_assignments
+
+    options = parse_assignments(assignments or [], "explain").get("explain", {})
+    explanation = run_explain(run, out, options)
+    typer.echo(json.dumps(explanation) if as_json else explanation["text"])
 
 
 # -- lists ------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from nas.task import Output, Task
 __all__ = [
     "Diverged",
     "OutOfMemory",
+    "Stop",
     "TrainResult",
     "TrainSettings",
     "evaluate",
@@ -40,6 +41,8 @@ __all__ = [
 
 Log = Callable[[dict[str, Any]], None]
 """Takes one record, such as those of `log.jsonl`."""
+Stop = Callable[[int, Callable[[], dict[str, float]]], bool]
+"""Asked after an epoch: epochs done, and what returns "accuracy" and "loss" as they now are."""
 
 
 @dataclass
@@ -116,6 +119,7 @@ def fit(
     progress: Progress | None = None,
     checkpoint: Path | None = None,
     log: Log | None = None,
+    stop: Stop | None = None,
 ) -> TrainResult:
     """Train a network in place, on the task's device, and evaluate it.
 
@@ -131,6 +135,7 @@ def fit(
         checkpoint: A file written after every epoch. Where it is there already, training goes on
             from it, or returns at once if it had ended.
         log: Called with one record an epoch.
+        stop: Ends the training early where it returns True; the schedule stays that of all epochs.
 
     Raises:
         Diverged: When the loss is no longer finite.
@@ -143,7 +148,7 @@ def fit(
     metrics = training.restore()
     if metrics is None:
         with _layout(network, task, settings.channels_last):
-            training.run(progress or Silent(), log)
+            training.run(progress or Silent(), log, stop)
             metrics = training.finish()
     network.eval()
     seconds = sum(record["seconds"] for record in training.history)
@@ -219,7 +224,7 @@ class _Training:
         self.drop_last = size % batch == 1 < batch < size
         self.steps = size // batch if self.drop_last else -(-size // batch)
 
-    def run(self, progress: Progress, log: Log | None) -> None:
+    def run(self, progress: Progress, log: Log | None, stop: Stop | None = None) -> None:
         """Run the epochs that are left."""
         epochs, done = self.settings.epochs, len(self.history)
         with progress.bar("training", epochs * self.steps, done * self.steps) as bar:
@@ -229,6 +234,8 @@ class _Training:
                 self._save(None)
                 if log:
                     log({"event": "epoch", "phase": "train", "epochs": epochs, **record})
+                if stop and stop(epoch + 1, self._evaluate):
+                    break
 
     def _epoch(self, epoch: int, bar: Bar) -> dict[str, float]:
         """Run one epoch, counted from 0; return its record."""

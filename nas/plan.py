@@ -12,8 +12,9 @@ import numpy as np
 
 from nas import registry
 from nas.errors import NasError, unknown
-from nas.objective import Objective
-from nas.resolve import import_object, name_of, resolve_space
+from nas.evaluators.evaluator import COSTS
+from nas.objective import Objective, parse_limits
+from nas.resolve import import_object, name_of, resolve_entry, resolve_space
 from nas.settings import Groups, fill
 from nas.space import SearchSpace
 from nas.strategies.strategy import Strategy
@@ -41,16 +42,23 @@ class Plan:
     supernet: dict[str, Any]
     network: dict[str, Any]
     config: dict[str, Any]
+    objective: Objective
 
     @property
     def is_black_box(self) -> bool:
         """Whether the strategy asks and is told, instead of training gates."""
         return _is_black_box(self.strategy)
 
+    @property
+    def named_metrics(self) -> tuple[str, ...]:
+        """The metrics that the objective and its limits name."""
+        goals = [goal.metric for goal in self.objective.goals]
+        return tuple(dict.fromkeys([*goals, *(limit.metric for limit in self.objective.limits)]))
+
 
 def make_plan(
-    space: Any, strategy: str, data: str | Task, evaluator: str, objective: str,
-    evaluations: int | None, scale: str | None, seed: int, device: str,
+    space: Any, strategy: str, data: str | Task, evaluator: str, objective: str | None, limit: str,
+    evaluations: int | None, timeout: float | None, scale: str | None, seed: int, device: str,
     settings: Mapping[str, Mapping[str, Any]], download: bool,
 ) -> Plan:  # fmt: skip
     """Check all that a search was asked for; the arguments are those of `nas.search.search`.
@@ -66,14 +74,25 @@ def make_plan(
         raise unknown("scale", scale, SCALES)
     if evaluations is not None and evaluations < 1:
         raise NasError(f"evaluations={evaluations}: at least 1 is needed")
-    Objective(objective)
+    if timeout is not None and not timeout > 0:
+        raise NasError(f"timeout={timeout}: expected seconds above 0")
     resolved = resolve_space(space)
-    factory = registry.get("strategies", strategy).factory
-    judge: Any = registry.get("evaluators", evaluator).factory
+    entry, argument = resolve_entry("strategies", strategy)
+    factory = entry.factory
+    groups["strategy"] = argument | groups.get("strategy", {})
+    entry, argument = resolve_entry("evaluators", evaluator)
+    judge: Any = entry.factory
+    groups["evaluator"] = argument | groups.get("evaluator", {})
+    limits = parse_limits(limit)
+    if objective is not None:
+        _check_goals(Objective(objective, limits), factory, strategy)
     task = load_data(data, seed, device, download, groups.get("data", {}))
     scale = scale or task.scale
     chosen = _strategy_settings(factory, scale, groups.get("strategy", {}))
     judged = _filled(judge.Settings, judge.defaults(scale), groups.get("evaluator"), "evaluator")
+    judge.require(resolved, judged)
+    wanted = Objective(judge.usual_objective(judged) if objective is None else objective, limits)
+    _check_goals(wanted, factory, strategy)
     if not _is_black_box(factory) and judge.shares_weights:
         _refuse_preparation(judge, judged, strategy, scale)
     supernet = resolved.supernet_defaults(scale) | _supernet_parts(chosen)
@@ -84,7 +103,9 @@ def make_plan(
         "strategy": strategy,
         "evaluator": evaluator,
         "data": _absolute(data) if isinstance(data, str) else task.name,
-        "objective": objective,
+        "objective": wanted.text,
+        "limit": ",".join(map(str, wanted.limits)),
+        "timeout": timeout,
         "evaluations": _budget(factory, strategy, evaluations, scale),
         "scale": scale,
         "seed": seed,
@@ -100,7 +121,7 @@ def make_plan(
         "task": {"input_shape": list(task.input_shape), "outputs": task.outputs}
         | {"splits": task.describe()},
     }
-    plan = Plan(resolved, task, factory, chosen, judge, judged, supernet, network, config)
+    plan = Plan(resolved, task, factory, chosen, judge, judged, supernet, network, config, wanted)
     _check_objective(plan)
     _check_networks(plan)
     return plan
@@ -117,18 +138,43 @@ def _refuse_preparation(judge: Any, judged: Any, strategy: str, scale: str) -> N
             )
 
 
+def _check_goals(objective: Objective, factory: Any, strategy: str) -> None:
+    """Refuse several metrics, or limits, where the strategy cannot heed them."""
+    if len(objective.goals) > 1 and not getattr(factory, "several_objectives", False):
+        able = [
+            name
+            for name, entry in registry.names("strategies").items()
+            if getattr(entry.factory, "several_objectives", False)
+        ]
+        raise NasError(
+            f"objective '{objective.text}': '{strategy}' searches for one metric; for several "
+            f"there are {', '.join(able)}"
+        )
+    if objective.limits and not _is_black_box(factory):
+        raise NasError(
+            f"limit '{objective.limits[0]}': '{strategy}' trains gates and knows no limits; take a "
+            "black-box strategy, such as evolution or rl"
+        )
+
+
 def _check_objective(plan: Plan) -> None:
     """Refuse a metric that will not be measured, where that is known beforehand."""
-    metric = Objective(plan.config["objective"]).metric
     measured = plan.evaluator.metrics
-    if measured and metric not in measured:
-        raise unknown("objective", metric, measured)
+    for word, names in (
+        ("objective", [goal.metric for goal in plan.objective.goals]),
+        ("metric of a limit", [limit.metric for limit in plan.objective.limits]),
+    ):
+        for name in names if measured else ():
+            if name not in (*measured, *COSTS):
+                raise unknown(word, name, (*measured, *COSTS))
 
 
 def _check_networks(plan: Plan) -> None:
     """Build what is to be searched, so that a setting that cannot work is found now."""
     if not plan.is_black_box or plan.evaluator.shares_weights:
         plan.space.supernet(plan.task.info, **plan.supernet)
+    if not plan.evaluator.uses_data:
+        return  # what it judges may be no network that could be built
     refused: NasError | None = None
     for architecture in plan.space.sample(np.random.default_rng(0), 3):
         try:
@@ -150,7 +196,7 @@ def precision_settings(strategy: str, precision: str) -> Groups:
             evaluator.
         precision: See `nas.precision.PRECISIONS`.
     """
-    black_box = _is_black_box(registry.get("strategies", strategy).factory)
+    black_box = _is_black_box(resolve_entry("strategies", strategy)[0].factory)
     return {"evaluator" if black_box else "strategy": {"precision": precision}}
 
 

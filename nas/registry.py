@@ -22,6 +22,8 @@ KINDS = {
     "search_spaces": "search space",
     "strategies": "strategy",
     "evaluators": "evaluator",
+    "benchmarks": "benchmark",
+    "proxies": "proxy",
     "strategies.differentiable.relaxations": "relaxation",
     "strategies.differentiable.solvers": "solver",
     "strategies.differentiable.regularisers": "regulariser",

@@ -12,7 +12,7 @@ from nas import registry
 from nas.errors import NasError, unknown
 from nas.space import SearchSpace
 
-__all__ = ["import_object", "name_of", "resolve_space"]
+__all__ = ["import_object", "name_of", "resolve_entry", "resolve_space"]
 
 
 def resolve_space(space: Any) -> SearchSpace:
@@ -39,6 +39,30 @@ def resolve_space(space: Any) -> SearchSpace:
 
         return ModuleSpace(space)
     raise NasError(f"not a search space: {space!r}; expected a name, a SearchSpace or a module")
+
+
+def resolve_entry(kind: str, text: str) -> tuple[registry.Entry, dict[str, Any]]:
+    """Return what `NAME` or `NAME:VALUE` stands for, such as `rl`, `optuna:tpe`, `table:mine`.
+
+    Args:
+        kind: "strategies" or "evaluators".
+        text: What stands behind the first colon is the setting that the class names as `argument`.
+
+    Returns:
+        The entry, and that setting.
+
+    Raises:
+        NasError: For an unknown name, or a value where the class takes none.
+    """
+    name, colon, value = text.partition(":")
+    entry = registry.get(kind, name)
+    if not colon:
+        return entry, {}
+    argument = getattr(entry.factory, "argument", "")
+    if not argument or not value:
+        takes = f"write {name}:{argument.upper()}" if argument else f"write {name}"
+        raise NasError(f"{registry.KINDS[kind]} '{text}': {takes}")
+    return entry, {argument: value}
 
 
 def import_object(reference: str) -> Any:

@@ -14,9 +14,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nas.checkpoint import leftovers, write_json
 from nas.errors import NasError
-from nas.objective import Measurement, Objective
+from nas.objective import Measurement, Objective, parse_limits
 from nas.resolve import resolve_space
 from nas.space import Architecture, SearchSpace
 
@@ -64,6 +66,7 @@ class Run:
                 raise NasError(f"{file} is damaged: '{name}' is missing or of the wrong kind")
         self._space = space
         self._logged: set[tuple[Any, ...]] | None = None
+        self._trials: int | None = None
 
     @classmethod
     def create(cls, folder: Path, config: dict[str, Any], space: SearchSpace) -> Run:
@@ -121,7 +124,7 @@ class Run:
     @property
     def objective(self) -> Objective:
         """What is better."""
-        return Objective(self.config["objective"])
+        return Objective(self.config["objective"], parse_limits(self.config.get("limit", "")))
 
     @property
     def info(self) -> TaskInfo:
@@ -189,8 +192,10 @@ class Run:
             try:
                 return optuna.load_study(study_name="nas", storage=storage)
             except KeyError:  # none yet; only reading must not write, nor wait for a lock
-                direction = self.objective.direction
-                return optuna.create_study(storage=storage, study_name="nas", direction=direction)
+                directions = [goal.direction for goal in self.objective.goals]
+                return optuna.create_study(
+                    storage=storage, study_name="nas", directions=directions
+                )
         except Exception as error:
             raise NasError(f"{file} is damaged ({type(error).__name__}: {error})") from error
 
@@ -204,12 +209,14 @@ class Run:
             for d in self.space.decisions
             if d.name in names
         }
-        number = len(self.study.get_trials(deepcopy=False))
+        if self._trials is None:
+            self._trials = len(self.study.get_trials(deepcopy=False))
+        number, self._trials = self._trials, self._trials + 1
         states = optuna.trial.TrialState
         self.study.add_trial(
             optuna.trial.create_trial(
                 state=states.COMPLETE if measurement.ok else states.FAIL,
-                value=self.objective.value(measurement) if measurement.ok else None,
+                values=self._values(measurement),
                 params={name: str(option) for name, option in names.items()},
                 distributions=distributions,  # type: ignore[arg-type]
                 user_attrs={
@@ -221,6 +228,9 @@ class Run:
         )
         self.log_trial(Trial(number, architecture, measurement))
         return number
+
+    def _values(self, measurement: Measurement) -> list[float] | None:
+        return [g.value(measurement) for g in self.objective.goals] if measurement.ok else None
 
     def log_trial(self, trial: Trial) -> None:
         """Add a trial of the study to the log, if it is not there."""
@@ -238,6 +248,21 @@ class Run:
             choices = tuple(trial.user_attrs["choices"])
             trials.append(Trial(trial.number, Architecture(self.space.name, choices), measurement))
         return trials
+
+    def front(self) -> list[Trial]:
+        """Return the trials that no other beats in all metrics of the objective at once.
+
+        Sorted by the first metric, the best first; those that break a limit are left out.
+        """
+        from nas.pareto import non_dominated
+
+        objective = self.objective
+        kept = [trial for trial in self.trials() if objective.allows(trial.measurement)]
+        if not kept:
+            return []
+        scores = np.array([objective.scores(trial.measurement) for trial in kept])
+        front = [kept[row] for row in np.flatnonzero(non_dominated(scores))]
+        return sorted(front, key=lambda trial: -objective.score(trial.measurement))
 
     # -- the result ---------------------------------------------------------------------------
 

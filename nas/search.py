@@ -14,7 +14,8 @@ import torch
 
 from nas.checkpoint import seed_everything, seed_of
 from nas.errors import NasError
-from nas.evaluators.evaluator import Context, Evaluator
+from nas.evaluators.evaluator import COSTS, Context, Evaluator
+from nas.limited import LimitedSpace
 from nas.loops.black_box import run_black_box
 from nas.loops.differentiable import collapse, run_differentiable
 from nas.memory import Batch, MemoryEstimate, estimate_peak
@@ -23,7 +24,7 @@ from nas.objective import Measurement
 from nas.plan import Plan, make_plan
 from nas.progress import Console, Progress
 from nas.run import Run
-from nas.space import Architecture
+from nas.space import Architecture, SearchSpace
 from nas.space import Path as SupernetPath
 from nas.supernet import Supernet
 from nas.task import Task
@@ -43,8 +44,10 @@ def search(
     data: str | Task = "digits",
     evaluator: str = "supernet",
     *,
-    objective: str = "accuracy",
+    objective: str | None = None,
+    limit: str = "",
     evaluations: int | None = None,
+    timeout: float | None = None,
     scale: str | None = None,
     seed: int = 0,
     device: str = "auto",
@@ -57,12 +60,17 @@ def search(
 
     Args:
         space: A name, `file.py:Name`, a `SearchSpace`, or a module class written with mutables.
-        strategy: A name; see `nas strategies`.
+        strategy: A name, or `NAME:VALUE` such as "optuna:tpe"; see `nas strategies`.
         data: A name such as "digits" or "npz:PATH", `file.py:name` of a task, or a `Task`.
-        evaluator: A name; how candidates are judged. A differentiable strategy trains a supernet
+        evaluator: A name, or `NAME:VALUE` such as "table:nas-bench-graph:cora" or
+            "proxy:gradsign+synflow"; how candidates are judged. A differentiable strategy trains a supernet
             itself: "supernet" scores its result there, another evaluator measures it anew.
-        objective: The metric to maximise, or with a minus to minimise.
+        objective: The metric to maximise, or with a minus to minimise; several with commas, such
+            as "accuracy,-latency", for strategies that search for a Pareto front. None is what the
+            evaluator measures, which is accuracy for most.
+        limit: What a candidate must keep, such as "params<1M,flops<=100M".
         evaluations: Budget of a black-box strategy; None is 50 at small and 1,000 at paper scale.
+        timeout: Seconds after which an evaluation counts as failed; None is any time.
         scale: "small" or "paper": which default widths and epochs; None is what suits the data.
         seed: Of every random choice.
         device: "auto", "cpu", "cuda", "cuda:1" ...
@@ -78,8 +86,8 @@ def search(
         NasError: For everything that the caller can mend.
     """
     plan = make_plan(
-        space, strategy, data, evaluator, objective, evaluations, scale, seed, device,
-        settings or {}, download,
+        space, strategy, data, evaluator, objective, limit, evaluations, timeout, scale, seed,
+        device, settings or {}, download,
     )  # fmt: skip
     run = _open_run(plan, Path(out) if out is not None else None)
     progress = progress or Console()
@@ -131,6 +139,7 @@ def _execute(plan: Plan, run: Run, progress: Progress) -> None:
 
 
 def _context(plan: Plan, run: Run, progress: Progress) -> Context:
+    measured = plan.evaluator.metrics
     return Context(
         plan.space,
         plan.task,
@@ -140,6 +149,8 @@ def _context(plan: Plan, run: Run, progress: Progress) -> Context:
         run.folder / "checkpoint",
         progress,
         run.log_once,
+        tuple(name for name in plan.named_metrics if name in COSTS and name not in measured),
+        plan.config["timeout"],
     )
 
 
@@ -150,9 +161,19 @@ def _black_box(
     _say_memory(plan, run, evaluator, progress)
     evaluator.prepare()
     seed = seed_of(plan.config["seed"], "strategy")
-    strategy = plan.strategy(plan.space, run.objective, seed, plan.strategy_settings)
+    strategy = plan.strategy(_limited(plan, evaluator), plan.objective, seed, plan.strategy_settings)
     best = run_black_box(run, strategy, evaluator, plan.config["evaluations"], progress)
     return best.architecture, best.measurement.metrics, evaluator.weights_of(best.architecture)
+
+
+def _limited(plan: Plan, evaluator: Evaluator) -> SearchSpace:
+    """Return the space without what breaks a limit on a cost that is known beforehand."""
+    limits = [limit for limit in plan.objective.limits if limit.metric in evaluator.foreseen]
+    if not limits:
+        return plan.space
+    space = LimitedSpace(plan.space, limits, evaluator.costs)
+    space.sample(np.random.default_rng(0), 1)  # refuses limits that nothing keeps
+    return space
 
 
 def _say_memory(plan: Plan, run: Run, evaluator: Evaluator, progress: Progress) -> None:

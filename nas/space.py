@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import blake2b
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -232,6 +233,27 @@ class SearchSpace(ABC):
         """Map equal networks to one representative; the identity unless a space knows better."""
         return architecture
 
+    def valid(self, choices: Choices) -> NDArray[np.bool_]:
+        """Tell which rows of a population [n, d] are valid architectures; returns a mask [n]."""
+        valid = self.feasible(choices)
+        if self._conditional:
+            valid = valid & ~((choices != 0) & ~self.active(choices)).any(1)
+        return valid
+
+    def keys(self, choices: Choices) -> NDArray[np.uint64]:
+        """Return a number a row of a population [n, d], as [n]; equal networks have the same.
+
+        Rows that `canonical` keeps apart have different ones (by chance alike: one pair in 2^64).
+        """
+        if type(self).canonical is not SearchSpace.canonical:
+            choices = self.to_array([self.canonical(a) for a in self.from_array(choices)])
+        if prod(self.cardinalities) < 2**63:
+            weights = [prod(self.cardinalities[i + 1 :]) for i in range(len(self.cardinalities))]
+            return (choices @ np.array(weights, dtype=np.int64)).astype(np.uint64)
+        rows = np.ascontiguousarray(choices, dtype="<i8")
+        digests = (blake2b(row.tobytes(), digest_size=8).digest() for row in rows)
+        return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
+
     # -- populations --------------------------------------------------------------------------
 
     def to_array(self, architectures: Sequence[Architecture]) -> Choices:
@@ -245,16 +267,28 @@ class SearchSpace(ABC):
 
     def sample(self, rng: np.random.Generator, n: int) -> list[Architecture]:
         """Draw n valid architectures, each active decision uniformly over its options."""
+        return self.from_array(self.sample_choices(rng, n))
+
+    def sample_choices(self, rng: np.random.Generator, n: int) -> Choices:
+        """Draw a population [n, d] as `sample` does."""
         found: list[Choices] = []
         missing = n
         for _ in range(_MAX_TRIES):
             rows = rng.integers(0, self.cardinalities, (missing, len(self.decisions)))
-            rows[~self.active(rows)] = 0
+            self._reset_inactive(rows)
             found.append(rows[self.feasible(rows)])
             missing -= len(found[-1])
             if missing <= 0:
-                return self.from_array(np.concatenate(found))
+                return np.concatenate(found)
         raise NasError(f"space '{self.name}': no valid architecture in {_MAX_TRIES} draws")
+
+    @cached_property
+    def _conditional(self) -> bool:
+        return any(decision.when for decision in self.decisions)
+
+    def _reset_inactive(self, rows: Choices) -> None:
+        if self._conditional:
+            rows[~self.active(rows)] = 0
 
     def neighbors(self, architecture: Architecture) -> list[Architecture]:
         """Return all valid architectures that differ in exactly one decision."""
@@ -269,17 +303,58 @@ class SearchSpace(ABC):
 
     def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
         """Change one active decision to another option, uniformly; the result is valid."""
-        row = self.to_array([architecture])
-        open_to_change = self.active(row)[0] & (np.array(self.cardinalities) > 1)
-        columns = np.flatnonzero(open_to_change)
-        for _ in range(_MAX_TRIES if len(columns) else 0):
-            column = rng.choice(columns)
-            child = row[0].copy()
-            shift = rng.integers(1, self.cardinalities[column])
-            child[column] = (child[column] + shift) % self.cardinalities[column]
-            for mutated in self._valid_unique([child], but=architecture):
-                return mutated
-        raise NasError(f"space '{self.name}': no valid mutation of {architecture.choices}")
+        if self._unrestricted:
+            return self._mutate_unrestricted(architecture, rng)
+        return self.from_array(self.mutate_choices(self.to_array([architecture]), rng))[0]
+
+    @cached_property
+    def _unrestricted(self) -> bool:
+        """Whether every combination of options is valid."""
+        return not self._conditional and type(self).constraint is SearchSpace.constraint
+
+    @cached_property
+    def _open_columns(self) -> tuple[int, ...]:
+        return tuple(column for column, n in enumerate(self.cardinalities) if n > 1)
+
+    def _mutate_unrestricted(
+        self, architecture: Architecture, rng: np.random.Generator
+    ) -> Architecture:
+        """Do as `mutate` in plain Python, which is faster for one architecture."""
+        columns, choices = self._open_columns, list(architecture.choices)
+        if not columns:
+            raise NasError(f"space '{self.name}': no valid mutation of {architecture.choices}")
+        column = columns[int(rng.random() * len(columns))]
+        n = self.cardinalities[column]
+        choices[column] = (choices[column] + 1 + int(rng.random() * (n - 1))) % n
+        return Architecture(self.name, tuple(choices))
+
+    def mutate_choices(self, choices: Choices, rng: np.random.Generator) -> Choices:
+        """Mutate every row of a population [n, d] as `mutate` does; returns a new one [n, d]."""
+        children = choices.copy()
+        open_to_change = self.active(choices) & (np.array(self.cardinalities) > 1)
+        left = np.arange(len(choices))
+        for _ in range(_MAX_TRIES if open_to_change.any(1).all() else 0):
+            rows = self._changed(choices[left], open_to_change[left], rng)
+            valid = self.feasible(rows)
+            children[left[valid]] = rows[valid]
+            left = left[~valid]
+            if not len(left):
+                return children
+        row = choices[left[0]] if len(left) else ()
+        raise NasError(f"space '{self.name}': no valid mutation of {tuple(map(int, row))}")
+
+    def _changed(
+        self, rows: Choices, open_to_change: NDArray[np.bool_], rng: np.random.Generator
+    ) -> Choices:
+        """Change one of the columns that are open in every row, uniformly, whether valid or not."""
+        ranks = (rng.random(len(rows)) * open_to_change.sum(1)).astype(np.int64)
+        columns = (np.cumsum(open_to_change, 1) > ranks[:, None]).argmax(1)
+        counts = np.array(self.cardinalities)[columns]
+        changed, at = rows.copy(), np.arange(len(rows))
+        shifts = 1 + (rng.random(len(rows)) * (counts - 1)).astype(np.int64)
+        changed[at, columns] = (rows[at, columns] + shifts) % counts
+        self._reset_inactive(changed)
+        return changed
 
     def crossover(self, a: Architecture, b: Architecture, rng: np.random.Generator) -> Architecture:
         """Take every decision from one of two parents, uniformly; the result is valid."""
@@ -295,13 +370,16 @@ class SearchSpace(ABC):
     ) -> list[Architecture]:
         """Reset inactive decisions, then keep each valid row once."""
         population = np.array(list(rows), dtype=np.int64).reshape(-1, len(self.decisions))
-        population[~self.active(population)] = 0
+        self._reset_inactive(population)
         found = dict.fromkeys(self.from_array(population[self.feasible(population)]))
         return [architecture for architecture in found if architecture != but]
 
     def encode(self, architectures: Sequence[Architecture]) -> NDArray[np.float64]:
         """Return the one-hot encoding [n, sum of cardinalities]; inactive decisions are zero."""
-        choices = self.to_array(architectures)
+        return self.encode_choices(self.to_array(architectures))
+
+    def encode_choices(self, choices: Choices) -> NDArray[np.float64]:
+        """Return the encoding of a population [n, d], as `encode` does."""
         active = self.active(choices)
         offsets = np.concatenate([[0], np.cumsum(self.cardinalities)[:-1]]).astype(np.int64)
         encoding = np.zeros((len(choices), sum(self.cardinalities)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,15 @@ def tiny_arrays() -> dict[str, Any]:
         "x_test": rng.normal(size=(12, 3, 8, 8)).astype("float32"),
         "y_test": np.arange(12) % 3,
     }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nas_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder of benchmark tables of the tests' own; what is built in is made there once."""
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NAS_HOME", str(folder))
+        yield folder
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import math
 import pytest
 
 from nas.errors import NasError
-from nas.objective import Measurement, Objective
+from nas.objective import Limit, Measurement, Objective, parse_limits
 
 
 def test_a_metric_is_maximised_or_with_a_minus_minimised() -> None:
@@ -67,3 +67,66 @@ def test_measurements_as_plain_values() -> None:
         "seconds": 1.0,
         "error": "RuntimeError: no",
     }
+
+
+# -- several metrics, limits ----------------------------------------------------------------------
+
+
+def test_several_metrics() -> None:
+    objective = Objective("accuracy,-latency")
+    assert [(g.metric, g.direction) for g in objective.goals] == [
+        ("accuracy", "maximize"),
+        ("latency", "minimize"),
+    ]
+    measurement = Measurement({"accuracy": 0.9, "latency": 3.0})
+    assert objective.scores(measurement) == (0.9, -3.0)
+    assert objective.score(measurement) == 0.9  # of the first
+    assert objective.scores(Measurement(error="no")) == (-math.inf, -math.inf)
+    with pytest.raises(NasError, match="the same metric twice"):
+        Objective("loss,-loss")
+
+
+@pytest.mark.parametrize(
+    ("text", "metric", "relation", "bound"),
+    [
+        ("params<1M", "params", "<", 1e6),
+        ("flops <= 600m", "flops", "<=", 6e8),
+        ("test_accuracy>=0.9", "test_accuracy", ">=", 0.9),
+        ("cifar10/test_accuracy@200>.5", "cifar10/test_accuracy@200", ">", 0.5),
+        ("loss<1e-3", "loss", "<", 1e-3),
+        ("flops<1.5G", "flops", "<", 1.5e9),
+    ],
+)
+def test_limits_are_read(text: str, metric: str, relation: str, bound: float) -> None:
+    limit = Limit.parse(text)
+    assert (limit.metric, limit.relation, limit.bound) == (metric, relation, bound)
+    assert Limit.parse(str(limit)) == limit
+
+
+@pytest.mark.parametrize(
+    "text", ["params", "params<", "<1M", "params<1X", "params=1", "a<b", "a<1.2.3"]
+)
+def test_what_is_no_limit_is_refused(text: str) -> None:
+    with pytest.raises(NasError, match=r"expected METRIC<NUMBER \(or <=, >, >=\)"):
+        Limit.parse(text)
+
+
+def test_limits_are_kept_at_their_bounds_or_not() -> None:
+    below, at_most, above, at_least = (Limit.parse(f"x{sign}2") for sign in ("<", "<=", ">", ">="))
+    assert [limit.allows(2.0) for limit in (below, at_most, above, at_least)] == [
+        False, True, False, True,
+    ]  # fmt: skip
+    assert below.allows(1.9) and above.allows(2.1)
+    assert not any(limit.allows(math.nan) for limit in (below, at_most, above, at_least))
+
+
+def test_a_broken_limit_is_worse_than_anything_that_keeps_it() -> None:
+    objective = Objective("accuracy", parse_limits("params<1M, loss<2"))
+    small = Measurement({"accuracy": 0.1, "params": 1e5, "loss": 1.0})
+    large = Measurement({"accuracy": 0.9, "params": 2e6, "loss": 1.0})
+    assert objective.allows(small) and not objective.allows(large)
+    assert objective.score(small) == 0.1
+    assert objective.score(large) == -math.inf
+    assert objective.limits[0].refusal(large.metrics) == "params is 2M, not params<1M"
+    with pytest.raises(NasError, match="'params' is not measured; measured is accuracy"):
+        objective.score(Measurement({"accuracy": 0.5}))

@@ -45,6 +45,13 @@ class Even(Plain):
         return "odd" if sum(architecture.choices) % 2 else None
 
 
+class Unordered(Plain):
+    """The order of choices makes no difference."""
+
+    def canonical(self, architecture: Architecture) -> Architecture:
+        return Architecture(self.name, tuple(sorted(architecture.choices)))
+
+
 class Impossible(Plain):
     def constraint(self, architecture: Architecture) -> str | None:
         return "never"
@@ -325,6 +332,116 @@ def test_crossover_meets_the_constraint() -> None:
     space = Even(decision("a", 2), decision("b", 2))
     found = {space.crossover(arch(0, 0), arch(1, 1), rng(seed)).choices for seed in range(30)}
     assert found == {(0, 0), (1, 1)}
+
+
+# -- populations as arrays --------------------------------------------------------------------
+
+
+def rows_of(space: SearchSpace, n: int, seed: int = 0) -> np.ndarray:
+    """Return any rows, valid or not."""
+    return rng(seed).integers(0, space.cardinalities, (n, len(space.decisions)))
+
+
+POPULATIONS = [router(), Even(decision("a", 3), decision("b", 4)), Plain(decision("a", 1))]
+over_populations = pytest.mark.parametrize("space", POPULATIONS, ids=["when", "even", "single"])
+
+
+@over_populations
+def test_valid_agrees_with_check(space: SearchSpace) -> None:
+    rows = rows_of(space, 200)
+    assert space.valid(rows).tolist() == [space.check(a) is None for a in space.from_array(rows)]
+    assert space.valid(rows[:0]).shape == (0,)
+
+
+@over_populations
+def test_sample_choices_is_sample(space: SearchSpace) -> None:
+    rows = space.sample_choices(rng(), 50)
+    assert rows.dtype == np.int64 and rows.shape == (50, len(space.decisions))
+    assert space.from_array(rows) == space.sample(rng(), 50)
+    assert space.valid(rows).all()
+    assert space.sample_choices(rng(), 0).shape == (0, len(space.decisions))
+
+
+def test_mutate_choices_changes_one_decision_of_every_row() -> None:
+    for space in POPULATIONS[:2]:
+        rows = space.sample_choices(rng(), 300)
+        before = rows.copy()
+        children = space.mutate_choices(rows, rng())
+        assert np.array_equal(rows, before)
+        for parent, child in zip(space.from_array(rows), space.from_array(children), strict=True):
+            assert child in space.neighbors(parent)
+        assert space.mutate_choices(rows[:0], rng()).shape == rows[:0].shape
+
+
+def test_mutate_choices_is_uniform_over_active_decisions() -> None:
+    """Over decisions, not over all that may come: the loss is one of two."""
+    rows = np.zeros((4000, 4), dtype=np.int64)  # without router only router and loss are active
+    children = router().mutate_choices(rows, rng())
+    assert abs((children[:, 3] == 1).mean() - 1 / 2) < 0.03
+    rows = np.tile([1, 1, 0, 0], (4000, 1))
+    children = router().mutate_choices(rows, rng())
+    for choices in ([1, 1, 1, 0], [1, 1, 2, 0], [1, 0, 0, 0], [1, 2, 0, 0]):
+        assert abs((children == choices).all(1).mean() - 1 / 8) < 0.02
+
+
+def test_mutate_choices_meets_the_constraint() -> None:
+    space = Even(decision("a", 4), decision("b", 4))
+    children = space.mutate_choices(np.ones((200, 2), dtype=np.int64), rng())
+    assert {tuple(child) for child in children.tolist()} == {(3, 1), (1, 3)}
+
+
+def test_mutate_choices_follows_the_seed() -> None:
+    rows = router().sample_choices(rng(), 100)
+    one, same, other = (router().mutate_choices(rows, rng(seed)) for seed in (0, 0, 1))
+    assert np.array_equal(one, same) and not np.array_equal(one, other)
+
+
+def test_mutate_choices_says_which_row_has_no_valid_mutation() -> None:
+    space = Even(decision("a", 2), decision("b", 2))
+    with pytest.raises(NasError, match=r"space 'plain': no valid mutation of \(0, 0\)"):
+        space.mutate_choices(np.array([[0, 1], [0, 0]]), rng())
+    with pytest.raises(NasError, match="no valid mutation"):
+        Plain(decision("a", 1)).mutate_choices(np.zeros((3, 1), dtype=np.int64), rng())
+
+
+def wide(options: int) -> tuple[Decision, ...]:
+    return tuple(Decision(f"d{i}", tuple(range(options))) for i in range(30))
+
+
+KEYED = {
+    "small": Plain(*wide(2)),
+    "more than 2^63": Plain(*wide(6)),
+    "unordered": Unordered(*wide(2)),
+    "unordered, more than 2^63": Unordered(*wide(6)),
+}
+
+
+@pytest.mark.parametrize("name", KEYED)
+def test_keys_are_equal_exactly_where_canonical_is(name: str) -> None:
+    space = KEYED[name]
+    rows = rows_of(space, 200)
+    rows = np.concatenate([rows, rows[:50], rows[:50, ::-1]])  # some again, some turned round
+    keys = space.keys(rows)
+    assert keys.dtype == np.uint64 and keys.shape == (300,)
+    pairs = set(zip(keys.tolist(), map(space.canonical, space.from_array(rows)), strict=True))
+    assert len(pairs) == len({key for key, _ in pairs}) == len({a for _, a in pairs}) <= 250
+
+
+def test_keys_do_not_change() -> None:
+    """They are stored in files."""
+    row = np.arange(30)[None] % 6
+    assert KEYED["small"].keys(row % 2).tolist() == [357913941]
+    assert KEYED["more than 2^63"].keys(row).tolist() == [6795726088382496055]
+    assert router().keys(np.array([[0, 0, 0, 0], [0, 0, 0, 1], [1, 2, 2, 1]])).tolist() == [
+        0,
+        1,
+        35,
+    ]
+
+
+def test_encode_choices_is_encode() -> None:
+    rows = router().sample_choices(rng(), 20)
+    assert np.array_equal(router().encode_choices(rows), router().encode(router().from_array(rows)))
 
 
 # -- text -------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""Published tables: one reader a benchmark, one memory-mapped format for all."""

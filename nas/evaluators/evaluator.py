@@ -14,11 +14,16 @@ from nas.checkpoint import seed_everything, seed_of
 from nas.objective import Measurement
 from nas.progress import Progress, Silent
 from nas.space import Architecture, SearchSpace
+from nas.timeouts import time_limit
 
 if TYPE_CHECKING:
     from nas.task import Task
 
-__all__ = ["Context", "Evaluator", "Measurement"]
+__all__ = ["COSTS", "Context", "Evaluator", "Measurement"]
+
+COSTS = ("params", "flops", "latency")
+"""What any evaluator can say of the plain network: numbers of parameters and multiply-adds, and
+milliseconds of one example's forward pass on the task's device."""
 
 
 def _no_log(event: dict[str, Any]) -> None:
@@ -38,6 +43,8 @@ class Context:
         folder: Where checkpoints go; None keeps none.
         progress: Where to report.
         log: Takes events such as {"event": "epoch", ...}.
+        costs: Which of `COSTS` a measurement shall have beside what the evaluator measures.
+        timeout: Most seconds that one evaluation may take; None is any.
     """
 
     space: SearchSpace
@@ -48,6 +55,8 @@ class Context:
     folder: Path | None = None
     progress: Progress = field(default_factory=Silent)
     log: Callable[[dict[str, Any]], None] = _no_log
+    costs: tuple[str, ...] = ()
+    timeout: float | None = None
 
 
 class Evaluator(ABC):
@@ -65,6 +74,14 @@ class Evaluator(ABC):
     """Settings that only `prepare` heeds."""
     shares_weights = False
     """Whether `weights_of` gives networks at the supernet's widths."""
+    uses_data = True
+    """Whether it looks at the examples of the task."""
+    default_objective = "accuracy"
+    """What is searched for where nothing else is said."""
+    argument = ""
+    """The setting that stands behind the colon in `NAME:VALUE`; empty: none does."""
+    foreseen: tuple[str, ...] = ("params", "flops")
+    """The metrics that `costs` gives: the same at every time, without an evaluation."""
 
     def __init__(self, context: Context, settings: Any = None) -> None:
         self.context = context
@@ -76,14 +93,66 @@ class Evaluator(ABC):
         del scale
         return {}
 
+    @classmethod
+    def usual_objective(cls, settings: Any) -> str:
+        """Return what is searched for with these settings where nothing else is said."""
+        del settings
+        return cls.default_objective
+
+    @classmethod
+    def require(cls, space: SearchSpace, settings: Any) -> None:
+        """Raise `NasError` where it cannot judge this space, before a search is begun."""
+        del space, settings
+
     def prepare(self) -> None:
         """Do once what all evaluations need, such as training a supernet. May be long."""
         return
+
+    def observe(self, architecture: Architecture, measurement: Measurement) -> None:
+        """Learn from a result of the search, in its order; called for each, once.
+
+        Also for results that a killed search had recorded and that are not evaluated again: what
+        `evaluate` returns may depend on what was observed, never on what was evaluated.
+        """
+        del architecture, measurement
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what `observe` has changed, as plain values and tensors."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` returned."""
+        del state
 
     @property
     def at_once(self) -> int:
         """How many architectures `evaluate_many` takes at best; 1: it gains nothing by more."""
         return 1
+
+    def costs(self, architectures: Sequence[Architecture]) -> list[dict[str, float]]:
+        """Return the metrics named in `foreseen`, without an evaluation."""
+        from nas.measure import measure
+
+        context, found = self.context, []
+        for architecture in architectures:
+            network = context.space.build(architecture, context.task.info, **context.network)
+            figures = measure(network, context.task.input_shape)
+            found.append({"params": figures["parameters"], "flops": figures["flops"]})
+        return found
+
+    def _costs(self, architecture: Architecture) -> dict[str, float]:
+        """Return the costs that a measurement shall have."""
+        from nas.measure import latency
+
+        context, wanted = self.context, self.context.costs
+        found: dict[str, float] = {}
+        if set(wanted) & set(self.foreseen):
+            [found] = self.costs([architecture])
+        if "latency" in wanted and "latency" not in found:
+            network = context.space.build(architecture, context.task.info, **context.network)
+            network.to(context.task.device)
+            found["latency"] = latency(network, context.task.input_shape) * 1e3
+        return {name: found[name] for name in wanted}
 
     @abstractmethod
     def evaluate(self, architecture: Architecture) -> dict[str, float]:
@@ -102,7 +171,8 @@ class Evaluator(ABC):
     def _tried(self, architecture: Architecture) -> dict[str, float] | Exception:
         self.seed(architecture)
         try:
-            return self.evaluate(architecture)
+            with time_limit(self.context.timeout):
+                return self.evaluate(architecture)
         except Exception as error:  # whatever a candidate does, the search goes on
             return error
 
@@ -125,13 +195,36 @@ class Evaluator(ABC):
         for at in range(0, len(architectures), self.at_once):
             some = architectures[at : at + self.at_once]
             start = time.perf_counter()
-            try:
-                results = self.evaluate_many(some)
-            except Exception:  # not any one's fault: each has a try of its own
-                results = [self._tried(architecture) for architecture in some]
+            results = self._results(some)
             seconds = (time.perf_counter() - start) / len(some)
             measurements += [_measurement(result, seconds) for result in results]
         return measurements
+
+
+
+    def _results(
+        self, architectures: Sequence[Architecture]
+    ) -> list[dict[str, float] | Exception]:
+        limit = self.context.timeout and self.context.timeout * len(architectures)
+        try:
+            with time_limit(limit):
+                results = self.evaluate_many(architectures)
+        except Exception:  # not any one's fault: each has a try of its own
+            results = [self._tried(architecture) for architecture in architectures]
+        if self.context.costs:
+            pairs = zip(architectures, results, strict=True)
+            results = [self._with_costs(architecture, result) for architecture, result in pairs]
+        return results
+
+    def _with_costs(
+        self, architecture: Architecture, result: dict[str, float] | Exception
+    ) -> dict[str, float] | Exception:
+        if isinstance(result, Exception):
+            return result
+        try:
+            return {**self._costs(architecture), **result}
+        except Exception as error:
+            return error
 
 
 def _measurement(result: dict[str, float] | Exception, seconds: float) -> Measurement:

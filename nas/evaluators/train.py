@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from torch import nn
@@ -10,25 +12,56 @@ from nas import registry
 from nas.checkpoint import seed_of
 from nas.errors import NasError
 from nas.evaluators.evaluator import Context, Evaluator
-from nas.fit import TrainSettings, fit
+from nas.evaluators.halving import Rungs
+from nas.fit import Stop, TrainSettings, fit
+from nas.objective import Measurement
+from nas.settings import require_ranges, setting
 from nas.space import Architecture
 
-__all__ = ["TrainEvaluator"]
+__all__ = ["CandidateSettings", "TrainEvaluator"]
+
+
+@dataclass
+class CandidateSettings(TrainSettings):
+    """How a candidate is trained, and whether bad ones are stopped early."""
+
+    halving_eta: int = setting(0, "successive halving: one in how many goes on; 0: none is stopped")
+    halving_epochs: int = setting(1, "epochs to the first comparison; later ones at this * eta^k")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        ranges: dict[str, tuple[bool, str]] = {
+            "halving_eta": (self.halving_eta == 0 or self.halving_eta >= 2, "0, or at least 2"),
+            "halving_epochs": (self.halving_epochs >= 1, "at least 1"),
+        }
+        require_ranges(self, "evaluator", ranges)
 
 
 @registry.register(
     "evaluators", "train", "every candidate trained from scratch, scored on the validation split"
 )
 class TrainEvaluator(Evaluator):
-    """Train on the weights' half of the data for a number of epochs; score on the other half."""
+    """Train on the weights' half of the data for a number of epochs; score on the other half.
 
-    Settings = TrainSettings
+    With `halving_eta` above 0, training is cut short by successive halving over epochs (ASHA, see
+    `halving.Rungs`): a candidate goes on past a rung only while its accuracy there is among the
+    best 1/eta of those observed. Its metrics then have "epochs", the number that it was trained
+    for, and "accuracy@N", its accuracy at each rung that it reached.
+    """
+
+    Settings = CandidateSettings
     metrics = ("accuracy", "loss")
-    settings: TrainSettings
+    settings: CandidateSettings
 
     def __init__(self, context: Context, settings: TrainSettings | None = None) -> None:
-        super().__init__(context, settings or TrainSettings())
+        if not isinstance(settings, CandidateSettings):
+            settings = CandidateSettings(**(asdict(settings) if settings else {}))
+        super().__init__(context, settings)
         self._last: tuple[Architecture, nn.Module] | None = None
+        self._rungs: Rungs | None = None
+        if settings.halving_eta:
+            self._rungs = Rungs(settings.halving_eta, settings.halving_epochs, settings.epochs)
+        self._epochs: dict[Architecture, int] = {}  # that an observed one was trained for
 
     @classmethod
     def defaults(cls, scale: str) -> dict[str, Any]:
@@ -36,20 +69,73 @@ class TrainEvaluator(Evaluator):
         return {"epochs": 12 if scale == "paper" else 10, "drop_path": 0.0, "cutout": 0}
 
     def evaluate(self, architecture: Architecture) -> dict[str, float]:
+        if self._rungs is None:
+            return self._trained(architecture, None)
+        reached: dict[int, float] = {}
+        metrics = self._trained(architecture, self._stop(self._rungs, reached))
+        at_rungs = {f"accuracy@{epoch}": accuracy for epoch, accuracy in reached.items()}
+        return metrics | at_rungs
+
+    def _stop(self, rungs: Rungs, reached: dict[int, float]) -> Stop:
+        """Return the rule that ends a training; what it sees at rungs goes to `reached`."""
+
+        def stop(epoch: int, judge: Callable[[], dict[str, float]]) -> bool:
+            if epoch not in rungs.results:
+                return False
+            reached[epoch] = judge()["accuracy"]
+            return not rungs.goes_on(epoch, reached[epoch])
+
+        return stop
+
+    def _trained(self, architecture: Architecture, stop: Stop | None) -> dict[str, float]:
         context = self.context
         network = context.space.build(architecture, context.task.info, **context.network)
         network.to(context.task.device)
         seed = seed_of(context.seed, "train", architecture.choices)
         result = fit(
-            network, context.task, self.settings, split="train", evaluate_on="valid", seed=seed
-        )
+            network, context.task, self.settings, split="train", evaluate_on="valid", seed=seed,
+            stop=stop,
+        )  # fmt: skip
         self._last = (architecture, network)
-        return {name: result.metrics[name] for name in ("accuracy", "loss")}
+        metrics = {name: result.metrics[name] for name in ("accuracy", "loss")}
+        return metrics if stop is None else metrics | {"epochs": float(len(result.history))}
+
+    # -- what was observed --------------------------------------------------------------------
+
+    def observe(self, architecture: Architecture, measurement: Measurement) -> None:
+        if self._rungs is None or not measurement.ok:
+            return
+        self._epochs[architecture] = int(measurement.metrics["epochs"])
+        for epoch in self._rungs.results:
+            if f"accuracy@{epoch}" in measurement.metrics:
+                self._rungs.add(epoch, measurement.metrics[f"accuracy@{epoch}"])
+
+    def state_dict(self) -> dict[str, Any]:
+        if self._rungs is None:
+            return {}
+        epochs = [(list(a.choices), epochs) for a, epochs in self._epochs.items()]
+        return {"rungs": self._rungs.state_dict(), "epochs": epochs}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        if self._rungs is None:
+            return
+        self._rungs.load_state_dict(state["rungs"])
+        name = self.context.space.name
+        self._epochs = {Architecture(name, tuple(c)): epochs for c, epochs in state["epochs"]}
 
     def weights_of(self, architecture: Architecture) -> nn.Module:
         if self._last is None or self._last[0] != architecture:
-            [again] = self([architecture])
-            if not again.ok:
-                raise NasError(f"the best architecture could not be trained again: {again.error}")
+            self._train_again(architecture)
         assert self._last is not None
         return self._last[1]
+
+    def _train_again(self, architecture: Architecture) -> None:
+        """Train for as many epochs as the architecture was judged after."""
+        judged = self._epochs.get(architecture)
+        if judged is not None:
+            self.seed(architecture)
+            self._trained(architecture, lambda epoch, judge: epoch == judged)
+            return
+        [again] = self([architecture])
+        if not again.ok:
+            raise NasError(f"the best architecture could not be trained again: {again.error}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from nas.checkpoint import load_checkpoint, restoring, save_checkpoint
 from nas.errors import NasError
 from nas.evaluators.evaluator import Evaluator
+from nas.loops.proposals import MOST_REPEATS, Proposals
 from nas.objective import Measurement
 from nas.progress import Progress
 from nas.run import Run, Trial
@@ -18,7 +20,6 @@ from nas.strategies.strategy import Strategy
 __all__ = ["run_black_box"]
 
 _SAVE_EVERY = 1.0  # seconds
-_MOST_REPEATS = 1000  # proposals in a row that were known already
 _PATIENCE = 10.0  # seconds that architectures which are evaluated at once may take
 _FIRST_GROUP = 8  # architectures, before it is known how long one takes
 
@@ -52,10 +53,10 @@ class _Loop:
     def __init__(self, run: Run, strategy: Strategy, evaluator: Evaluator) -> None:
         self.run, self.strategy, self.evaluator = run, strategy, evaluator
         self.recorded = run.trials()
-        self.known: dict[Architecture, Measurement] = {}
+        self.proposals = Proposals(run.space, strategy)
         self.number = 0
-        self.exhausted = False  # whether the strategy proposes nothing new any more
         self.pace: float | None = None  # seconds an architecture, when last measured
+        self.best_so_far: Measurement | None = None
         self.saved = time.monotonic()
         self.file = run.folder / "checkpoint" / "search.pt"
         state = load_checkpoint(self.file)
@@ -64,38 +65,32 @@ class _Loop:
 
     def _restore(self, state: dict[str, Any]) -> None:
         with restoring(self.file):
-            self.number, self.exhausted = int(state["number"]), bool(state["exhausted"])
+            self.number = int(state["number"])
+            self.proposals.exhausted = bool(state["exhausted"])
             self.strategy.load_state_dict(state["strategy"])
+            self.evaluator.load_state_dict(state["evaluator"])
         if self.number > len(self.recorded):
             raise NasError(f"{self.run.folder}/study.journal lacks trials that the search has had")
         for trial in self.recorded[: self.number]:
-            self.known[self.run.space.canonical(trial.architecture)] = trial.measurement
+            self.proposals.remember(trial.architecture, trial.measurement)
+            self._compare(trial.measurement)
 
     def save(self) -> None:
         """Write a checkpoint."""
-        state = {"number": self.number, "exhausted": self.exhausted}
-        save_checkpoint(self.file, state | {"strategy": self.strategy.state_dict()})
+        state: dict[str, Any] = {"number": self.number, "exhausted": self.proposals.exhausted}
+        state |= {"strategy": self.strategy.state_dict(), "evaluator": self.evaluator.state_dict()}
+        save_checkpoint(self.file, state)
         self.saved = time.monotonic()
 
     def ask(self, evaluations: int, progress: Progress) -> list[Architecture]:
         """Return new architectures to evaluate at once; none when the strategy has no new one."""
-        space = self.run.space
-        found: dict[Architecture, Architecture] = {}
-        repeats = 0
-        wanted = min(self._at_once(), evaluations - self.number)
-        while len(found) < wanted and not self.exhausted:
-            architecture = space.require(self.strategy.ask(1)[0])
-            key = space.canonical(architecture)
-            if key not in self.known and key not in found:
-                found[key], repeats = architecture, 0
-                continue
-            repeats += 1
-            if key in self.known:
-                self.strategy.tell([(architecture, self.known[key])])
-            if repeats == _MOST_REPEATS:
-                progress.note(f"the strategy has proposed nothing new {repeats} times: done")
-                self.exhausted = True
-        return list(found.values())
+        was_exhausted = self.proposals.exhausted
+        found = self.proposals.ask(min(self._at_once(), evaluations - self.number))
+        for architecture in found:
+            self.run.space.require(architecture)
+        if self.proposals.exhausted and not was_exhausted:
+            progress.note(f"the strategy has proposed nothing new {MOST_REPEATS} times: done")
+        return found
 
     def _at_once(self) -> int:
         """Return how many architectures to evaluate at once."""
@@ -111,14 +106,15 @@ class _Loop:
         results = self._recorded(architectures)
         new = architectures[len(results) :]
         if new:
-            measured = self.evaluator(new)
-            self.pace = sum(m.seconds for m in measured) / len(new)
-            results += measured
+            start = time.perf_counter()
+            results += self.evaluator(new)
+            self.pace = (time.perf_counter() - start) / len(new)
         for architecture, result in zip(architectures, results, strict=True):
             if self.number >= len(self.recorded):
                 self.run.record(architecture, result)
-            self.known[self.run.space.canonical(architecture)] = result
-            self.strategy.tell([(architecture, result)])
+            self.proposals.tell(architecture, result)
+            self.evaluator.observe(architecture, result)
+            self._compare(result)
             self.number += 1
             yield self.figures()
         if time.monotonic() - self.saved > _SAVE_EVERY:
@@ -136,13 +132,17 @@ class _Loop:
             self.run.log_trial(trial)
         return [trial.measurement for trial in trials]
 
+    def _compare(self, measurement: Measurement) -> None:
+        score, best = self.run.objective.score, self.best_so_far
+        if score(measurement) > (-math.inf if best is None else score(best)):
+            self.best_so_far = measurement
+
     def figures(self) -> dict[str, float]:
         """Return what the progress display shows."""
         objective = self.run.objective
-        done = [m for m in self.known.values() if m.ok]
-        if not done:
+        if self.best_so_far is None:
             return {}
-        return {f"best {objective.metric}": objective.value(max(done, key=objective.score))}
+        return {f"best {objective.metric}": objective.value(self.best_so_far)}
 
     def best(self, trials: list[Trial]) -> Trial:
         """Return the first of the best trials."""
@@ -150,4 +150,9 @@ class _Loop:
         if not done:
             reason = trials[0].measurement.error if trials else "nothing was proposed"
             raise NasError(f"none of {len(trials)} architectures could be evaluated: {reason}")
-        return max(done, key=lambda trial: self.run.objective.score(trial.measurement))
+        objective = self.run.objective
+        best = max(done, key=lambda trial: objective.score(trial.measurement))
+        if not objective.allows(best.measurement):
+            limits = ", ".join(map(str, objective.limits))
+            raise NasError(f"none of {len(done)} architectures keeps the limits ({limits})")
+        return best

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 
-from nas.objective import Objective
+from nas.objective import Objective, parse_limits
 from nas.reporting.records import Record, Recorded, latest_epochs, metrics_of
 
 __all__ = ["found", "objective_of", "ranked"]
@@ -32,9 +33,15 @@ def _guess(trials: Iterable[Record]) -> tuple[str, int]:
 
 
 def ranked(run: Recorded) -> list[Record]:
-    """Return the trials of which the objective was measured, the best first."""
+    """Return the trials of which the objective was measured and limits are kept, best first."""
     name, sign = objective_of(run)
-    scored = [trial for trial in run.trials if name in metrics_of(trial)]
+    limits = parse_limits(str(run.config.get("limit") or ""))
+    scored = []
+    for trial in run.trials:
+        metrics = metrics_of(trial)
+        kept = all(limit.allows(metrics.get(limit.metric, math.nan)) for limit in limits)
+        if name in metrics and kept:
+            scored.append(trial)
     return sorted(scored, key=lambda trial: -sign * metrics_of(trial)[name])
 
 

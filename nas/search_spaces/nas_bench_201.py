@@ -6,17 +6,14 @@ Source: Dong & Yang, NAS-Bench-201, ICLR 2020, arXiv:2001.00326.
 from __future__ import annotations
 
 import re
-from functools import cache
-from itertools import product
 from typing import TYPE_CHECKING, Any
-
-import networkx as nx
 
 from nas import registry
 from nas.errors import NasError, unknown
+from nas.search_spaces.cells.dense_space import DenseCellSpace
 from nas.search_spaces.cells.space import image_shape
 from nas.settings import fill
-from nas.space import Architecture, Decision, Path, Scores, SearchSpace
+from nas.space import Architecture
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["NASBench201"]
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
-EDGES = tuple((target, source) for target in range(1, 4) for source in range(target))
 
 
 @registry.register(
@@ -36,23 +32,17 @@ EDGES = tuple((target, source) for target in range(1, 4) for source in range(tar
     "one cell of 4 states with 5 operations an edge",
     "Dong & Yang, NAS-Bench-201, ICLR 2020, arXiv:2001.00326",
 )
-class NASBench201(SearchSpace):
-    """One of five operations on every edge: 5^6 = 15,625 architectures, 6,466 different ones."""
+class NASBench201(DenseCellSpace):
+    """One of five operations on every edge: 5^6 = 15,625 architectures, 6,466 different ones.
+
+    `canonical` gives the paper's own 6,466 classes.
+    """
 
     name = "nas-bench-201"
     description = "one cell, 4 states, 5 operations an edge"
-    identity_ops = frozenset({"skip_connect"})
+    candidates = OPERATIONS
 
-    def __init__(self) -> None:
-        self.decisions = tuple(
-            Decision(f"cell/{target}<-{source}", OPERATIONS) for target, source in EDGES
-        )
-
-    def operations(self, architecture: Architecture) -> list[str]:
-        """Return the operation of every edge, in the order of `EDGES`."""
-        return [OPERATIONS[choice] for choice in architecture.choices]
-
-    # -- text, equality, graph ----------------------------------------------------------------
+    # -- text ---------------------------------------------------------------------------------
 
     def format(self, architecture: Architecture) -> str:
         """Write `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`."""
@@ -79,28 +69,6 @@ class NASBench201(SearchSpace):
             if name not in OPERATIONS:
                 raise unknown(f"operation of edge {position + 1}", name, OPERATIONS)
         return Architecture(self.name, tuple(OPERATIONS.index(name) for name in names))
-
-    def canonical(self, architecture: Architecture) -> Architecture:
-        """Map to the first architecture, in the order of rows, that computes the same.
-
-        Two cells are the same where their outputs, written as expressions, are: `none` of
-        anything is zero, as is any operation of zero, `skip_connect` is its input, and sums have
-        no order. This gives the paper's own 6,466 classes (sec. 2.1). It keeps x and x + 0 apart,
-        so that some of its classes still compute the same.
-        """
-        return Architecture(self.name, _representatives()[_expression(architecture.choices)])
-
-    def graph(self, architecture: Architecture) -> nx.DiGraph[str]:
-        graph: nx.DiGraph[str] = nx.DiGraph()
-        for state in range(4):
-            kind = ("input", "node", "node", "output")[state]
-            graph.add_node(str(state), op=kind if kind != "node" else "add", kind=kind, cell="cell")
-        for (target, source), name in zip(EDGES, self.operations(architecture), strict=True):
-            edge = f"{target}<-{source}"
-            graph.add_node(edge, op=name, kind="op", cell="cell")
-            graph.add_edge(str(source), edge)
-            graph.add_edge(edge, str(target))
-        return graph
 
     # -- networks -----------------------------------------------------------------------------
 
@@ -153,42 +121,3 @@ class NASBench201(SearchSpace):
 
     def supernet_defaults(self, scale: str) -> dict[str, Any]:
         return {"channels": 16, "cells": 5} if scale == "paper" else {"channels": 8, "cells": 1}
-
-    def path(self, architecture: Architecture) -> Path:
-        path: Path = {f"cell/{target}": tuple(range(target)) for target in range(1, 4)}
-        path |= {d.name: c for d, c in zip(self.decisions, architecture.choices, strict=True)}
-        return path
-
-    def derive(self, scores: Scores) -> Architecture:
-        """Take the strongest operation of every edge, `none` among them (paper, sec. 3)."""
-        choices = (int(scores[decision.name].argmax()) for decision in self.decisions)
-        return Architecture(self.name, tuple(choices))
-
-
-def _expression(choices: tuple[int, ...]) -> str:
-    """Write what the cell computes, in the paper's notation: `#` is zero, `(x)@op` an operation.
-
-    Terms are sorted as texts, and the count of 6,466 depends on these very texts: where an
-    identity nests one sum in another, equal sums may come out in another order.
-    """
-    operation = {edge: OPERATIONS[choice] for edge, choice in zip(EDGES, choices, strict=True)}
-    states = ["x"]
-    for target in range(1, 4):
-        terms = (_term(operation[target, source], states[source]) for source in range(target))
-        states.append("+".join(sorted(terms)))
-    return states[-1]
-
-
-def _term(operation: str, state: str) -> str:
-    if operation == "none" or state == "#":
-        return "#"
-    return state if operation == "skip_connect" else f"({state})@{operation}"
-
-
-@cache
-def _representatives() -> dict[str, tuple[int, ...]]:
-    """Return expression -> first row; 6,466 entries."""
-    found: dict[str, tuple[int, ...]] = {}
-    for choices in product(range(len(OPERATIONS)), repeat=len(EDGES)):
-        found.setdefault(_expression(choices), choices)
-    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -17,8 +17,10 @@ __all__ = ["Strategy"]
 class Strategy(ABC):
     """Ask for architectures, tell what was measured.
 
-    Dropping duplicates, handling failures and recording are the search loop's business. A subclass
-    that has settings names a dataclass as `Settings`.
+    Dropping duplicates, handling failures and recording are the search loop's business: a proposal
+    that is known already is told at once with its known measurement. A subclass that has settings
+    names a dataclass as `Settings`. `ask` may be called again before anything was told; `tell`
+    takes results in any order, of any number, also of architectures that were not asked for.
 
     Args:
         space: What to search; only its decisions and populations may be used.
@@ -28,6 +30,10 @@ class Strategy(ABC):
     """
 
     Settings: type | None = None
+    several_objectives: ClassVar[bool] = False
+    """Whether it heeds all metrics of an objective; the others heed the only one there is."""
+    argument: ClassVar[str] = ""
+    """The setting that stands behind the colon in `NAME:VALUE`; empty: none does."""
 
     def __init__(
         self, space: SearchSpace, objective: Objective, seed: int = 0, settings: Any = None

@@ -1,4 +1,4 @@
-"""The contracts of search spaces, as tests that the author of a plug-in runs too.
+"""The contracts of spaces and strategies, as tests that the author of a plug-in runs too.
 
     class TestMySpace(SpaceContract, SupernetContract):
         def make_space(self) -> SearchSpace:
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from nas.testing.contract import Contract
 from nas.testing.space_contract import SpaceContract
+from nas.testing.strategy_contract import StrategyContract
 from nas.testing.supernet_contract import SupernetContract
 
-__all__ = ["Contract", "SpaceContract", "SupernetContract"]
+__all__ = ["Contract", "SpaceContract", "StrategyContract", "SupernetContract"]

@@ -1,0 +1,248 @@
+"""The commands `nas bench ...`: parse, call, print. Heavy imports are inside the commands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from nas.errors import NasError
+
+bench = typer.Typer(
+    help="Published tables: list, import, build them; compare strategies and evaluators on them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Text = Optional[str]  # noqa: UP045  (typer reads annotations at run time on Python 3.10)
+OutFolder = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option("--out", help="The folder of the record.", show_default="runs/..."),
+]
+Set = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--set", metavar="KEY=VALUE", help="A setting; may be given many times."),
+]
+Scale = Annotated[
+    Text,
+    typer.Option(help="Default widths and epochs: small or paper.", show_default="by the data"),
+]
+Seed = Annotated[int, typer.Option(help="Of every random choice.")]
+Device = Annotated[str, typer.Option(help="auto (a GPU if there is one), cpu, cuda, cuda:1 ...")]
+Data = Annotated[
+    str, typer.Option(help="What networks see: a name (see nas data), npz:FILE, folder:PATH ...")
+]
+Download = Annotated[bool, typer.Option("--download", help="Fetch data that is missing.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace another table of this name.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+
+
+def _progress(quiet: bool) -> Any:
+    from nas.progress import Console, Silent
+
+    return Silent() if quiet else Console()
+
+
+def _names(text: str, option: str) -> list[str]:
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    if not names:
+        raise NasError(f"{option}: expected names with commas between them")
+    return names
+
+
+def _settings(assignments: list[str] | None, default_group: str) -> dict[str, dict[str, Any]]:
+    from nas.settings import parse_assignments
+
+    return parse_assignments(assignments or [], default_group)
+
+
+# -- tables -----------------------------------------------------------------------------------
+
+
+@bench.command("list")
+def list_tables(as_json: Json = False) -> None:
+    """List benchmarks: at hand, built in, or to be imported from their official files."""
+    from nas.catalog import as_text
+    from nas.comparison.listing import list_benchmarks
+
+    entries = list_benchmarks()
+    typer.echo(json.dumps(entries) if as_json else as_text(entries))
+
+
+@bench.command()
+def info(
+    name: Annotated[str, typer.Argument(help="Of a table, or a file that ends in .table.")],
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show what a table has: its problems, optima and columns; its checksums are verified."""
+    from nas.catalog import as_text
+    from nas.comparison.listing import benchmark_info
+
+    entry = benchmark_info(name, _progress(quiet))
+    typer.echo(json.dumps(entry) if as_json else as_text([entry]))
+
+
+@bench.command("import")
+def import_table(
+    file: Annotated[Path, typer.Argument(help="An official file or folder, or a .csv or .npz.")],
+    name: Annotated[
+        Text, typer.Option(help="Of the table.", show_default="the benchmark's own")
+    ] = None,
+    force: Force = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Import a benchmark's official files, once; they are read as data, nothing in them runs."""
+    from nas.comparison.importing import import_file
+
+    made = import_file(file, name=name, force=force, progress=_progress(quiet))
+    if as_json:
+        typer.echo(json.dumps({"tables": [str(path) for path in made]}))
+        return
+    for path in made:
+        typer.echo(f"next: nas bench info {path.stem} | nas bench run --benchmark {path.stem}")
+
+
+@bench.command()
+def build(
+    space: Annotated[str, typer.Option(help="A registered space; see nas spaces.")],
+    data: Data = "digits",
+    evaluations: Annotated[
+        int, typer.Option(help="How many different architectures, drawn at random.")
+    ] = 100,
+    everything: Annotated[bool, typer.Option("--all", help="Train all of the space.")] = False,
+    seeds: Annotated[int, typer.Option(help="Trainings of each architecture.")] = 1,
+    name: Annotated[Text, typer.Option(help="Of the table.", show_default="SPACE-DATA")] = None,
+    scale: Scale = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    out: OutFolder = None,
+    assignments: Set = None,
+    force: Force = False,
+    download: Download = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make a new table by training architectures; the same command continues after a stop.
+
+    Settings (--set) are those of the training (see nas evaluators train), or with a prefix those
+    of network and data: --set epochs=12 --set network.channels=16.
+    """
+    from nas.comparison.build import build as run_build
+
+    path = run_build(
+        space, data, evaluations=None if everything else evaluations, seeds=seeds, name=name,
+        scale=scale, seed=seed, device=device, out=out, force=force, download=download,
+        settings=_settings(assignments, "evaluator"), progress=_progress(quiet),
+    )  # fmt: skip
+    if as_json:
+        typer.echo(json.dumps({"table": str(path)}))
+    else:
+        typer.echo(f"next: nas bench info {path.stem} | nas bench run --benchmark {path.stem}")
+
+
+# -- comparisons ------------------------------------------------------------------------------
+
+
+@bench.command()
+def run(
+    benchmark: Annotated[
+        str, typer.Option(help="NAME or NAME:PROBLEM; several with commas (see nas bench list).")
+    ],
+    strategies: Annotated[
+        str, typer.Option(help="Black-box strategies with commas between them.")
+    ] = "random,evolution",
+    repeats: Annotated[int, typer.Option(help="Of each strategy on each benchmark.")] = 20,
+    evaluations: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(
+            help="Budget of a repeat: different architectures.",
+            show_default="150; any number with --seconds",
+        ),
+    ] = None,
+    seconds: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="Budget of a repeat: simulated seconds, by the table's times."),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Asynchronous workers on the simulated clock.")] = 1,
+    processes: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Repeats at the same time.", show_default="one a core"),
+    ] = None,
+    seed: Seed = 0,
+    out: OutFolder = None,
+    assignments: Set = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare strategies on tables: a table of results, a figure, JSON; continues after a stop.
+
+    Settings (--set) have the strategy's name before them: --set evolution.population=20.
+    """
+    from nas.comparison.compare import compare
+    from nas.comparison.report import FIGURE, JSON, TABLE
+
+    settings = _settings(assignments, "")
+    if "" in settings:
+        setting = next(iter(settings[""]))
+        raise NasError(f"--set {setting}=...: say of which strategy, such as evolution.{setting}")
+    comparison = compare(
+        _names(benchmark, "--benchmark"), _names(strategies, "--strategies"), repeats=repeats,
+        evaluations=evaluations, seconds=seconds, workers=workers, seed=seed, out=out,
+        processes=processes, settings=settings, progress=_progress(quiet),
+    )  # fmt: skip
+    folder = comparison.folder
+    if as_json:
+        typer.echo((folder / JSON).read_text(encoding="utf-8"))
+    else:
+        typer.echo("\n" + (folder / TABLE).read_text(encoding="utf-8"))
+        typer.echo(f"drawn in {folder / FIGURE}, everything in {folder / JSON}")
+    if comparison.failures:
+        raise typer.Exit(1)
+
+
+@bench.command()
+def correlate(
+    benchmark: Annotated[str, typer.Option(help="NAME or NAME:PROBLEM: whose numbers are true.")],
+    evaluators: Annotated[
+        str,
+        typer.Option(help="With commas between them; proxy:all is every zero-cost proxy."),
+    ] = "proxy:all",
+    samples: Annotated[int, typer.Option(help="Architectures of the table, at random.")] = 200,
+    train: Annotated[
+        int, typer.Option(help="Others that an evaluator which learns is shown before.")
+    ] = 100,
+    top: Annotated[float, typer.Option(help="Which part counts as the best.")] = 0.1,
+    data: Data = "digits",
+    scale: Scale = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    out: OutFolder = None,
+    assignments: Set = None,
+    download: Download = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say how well evaluators order architectures whose results a table knows.
+
+    Settings (--set) are those of all evaluators, or with a prefix those of one, of supernet,
+    network or data: --set proxy.batch_size=32 --set network.channels=16.
+    """
+    from nas.comparison.correlate import correlate as run_correlate
+
+    correlation = run_correlate(
+        _names(evaluators, "--evaluators"), benchmark, samples=samples, train=train, top=top,
+        data=data, scale=scale, seed=seed, device=device, out=out, download=download,
+        settings=_settings(assignments, "evaluator"), progress=_progress(quiet),
+    )  # fmt: skip
+    folder = correlation.folder
+    if as_json:
+        typer.echo((folder / "correlation.json").read_text(encoding="utf-8"))
+    else:
+        typer.echo("\n" + (folder / "correlation.txt").read_text(encoding="utf-8"))
+        typer.echo(f"drawn in {folder}/scatter-*.png, everything in {folder}/correlation.json")

@@ -1,0 +1,1 @@
+"""Strategies compared on tables, evaluators compared with tables, and tables made anew."""

@@ -1,0 +1,288 @@
+"""Evaluators against a table: how well do they order architectures whose results are known?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.benchmarks.benchmark import Benchmark
+from nas.benchmarks.home import open_benchmark
+from nas.checkpoint import seed_of
+from nas.comparison.agreement import Agreement, agreement
+from nas.comparison.correlation_report import write_correlation
+from nas.comparison.facts import Facts, facts_of, reported_metrics
+from nas.comparison.folder import ResultFolder, open_folder
+from nas.comparison.judges import Workbench, described, expand, make_evaluator
+from nas.errors import NasError, unknown
+from nas.evaluators.evaluator import Evaluator
+from nas.objective import Measurement, Objective
+from nas.plan import SCALES, load_data
+from nas.progress import Console, Progress
+from nas.resolve import resolve_entry
+from nas.settings import Groups
+from nas.space import Architecture
+
+__all__ = ["Correlation", "correlate"]
+
+Floats = NDArray[np.float64]
+
+LINES = "scores.jsonl"
+_AT_ONCE = 16  # architectures between two lines of the record
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What one evaluator said.
+
+    Args:
+        scores: Larger for the better, [n]; NaN where it failed.
+        seconds: Mean time of one evaluation; 0 for a column of the table.
+        agreements: Metric of the table -> how the scores agree with it; empty where fewer than 3
+            architectures have a score.
+    """
+
+    scores: Floats
+    seconds: float
+    agreements: dict[str, Agreement]
+
+    @property
+    def failed(self) -> int:
+        """How many architectures it could not judge."""
+        return int(np.isnan(self.scores).sum())
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Several evaluators against one benchmark.
+
+    Args:
+        folder: Where it is recorded.
+        facts: Of the benchmark.
+        targets: Metric -> its true values, larger for the better, [n].
+        described: Metric -> which column that is, in words.
+        judged: Evaluator -> what it said, the best by the last target first; columns of the table
+            that are known without training (params, flops) are among them, as baselines.
+        trained_on: Architectures that evaluators which learn have seen before.
+    """
+
+    folder: Path
+    facts: Facts
+    targets: dict[str, Floats]
+    described: dict[str, str]
+    judged: dict[str, Judged]
+    trained_on: int
+
+
+def correlate(
+    evaluators: Sequence[str],
+    benchmark: str,
+    *,
+    samples: int = 200,
+    train: int = 100,
+    top: float = 0.1,
+    data: Any = "digits",
+    scale: str | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    out: str | Path | None = None,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    download: bool = False,
+    progress: Progress | None = None,
+) -> Correlation:
+    """Score architectures of a table by evaluators, or continue that; then write the report.
+
+    Args:
+        evaluators: `NAME` or `NAME:VALUE`, such as "proxy:gradsign"; "proxy:all" is every proxy.
+        benchmark: `NAME` or `NAME:PROBLEM`: whose numbers are the truth.
+        samples: How many architectures of the table, drawn at random.
+        train: How many others an evaluator that learns (a predictor) is shown before, with the
+            benchmark's numbers.
+        top: Which part counts as the best, for the precision at the top.
+        data: What the evaluators that look at examples see; as in `nas.search`.
+        scale: "small" or "paper"; None is what suits the data.
+        seed: Of every random choice.
+        device: "auto", "cpu", "cuda" ...
+        out: The folder; None is `runs/correlate-...`.
+        settings: Group -> setting -> value: "supernet", "network", "data", "evaluator" (of all
+            evaluators), or the name of one, such as "proxy".
+        download: Whether missing data may be fetched.
+        progress: Where to report; None is standard error.
+
+    Raises:
+        NasError: For everything that the caller can mend.
+    """
+    progress = progress or Console()
+    if samples < 3 or train < 0 or not 0 < top < 1:
+        raise NasError(
+            f"samples={samples}, train={train}, top={top}: expected at least 3, at least 0, and "
+            "between 0 and 1"
+        )
+    if scale is not None and scale not in SCALES:
+        raise unknown("scale", scale, SCALES)
+    names = expand(evaluators)
+    groups = _groups(settings or {}, names)
+    opened = open_benchmark(benchmark, progress)
+    facts = facts_of(benchmark, opened)
+    task = load_data(data, seed, device, download, groups.get("data", {}))
+    bench = Workbench(opened.space, task, scale or task.scale, seed, groups, Path(), progress)
+    made = {name: make_evaluator(name, bench) for name in names}  # refuses what is not known
+    config = {
+        "table": facts.identity,
+        "evaluators": [described(evaluator, name) for name, evaluator in made.items()],
+        "samples": samples,
+        "train": train,
+        "data": task.describe(),
+        "network": bench.network,
+        "supernet": bench.supernet,
+        "seed": seed,
+    }
+    folder = open_folder(
+        Path(out) if out is not None else None,
+        f"correlate-{opened.table.benchmark}-s{seed}",
+        lambda path: ResultFolder(path, config, LINES, ("evaluators",)),
+    )
+    bench.folder = folder.path / "checkpoint"
+    sampled, shown = _draw(opened, samples, train, seed)
+    with folder.locked():
+        judged = {name: _judge(name, bench, opened, sampled, shown, folder) for name in names}
+        correlation = _correlation(folder.path, facts, opened, sampled, judged, top, len(shown))
+        write_correlation(correlation)
+    return correlation
+
+
+def _groups(settings: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> Groups:
+    used = {resolve_entry("evaluators", name)[0].name for name in names}
+    allowed = ["supernet", "network", "data", "evaluator", *sorted(used)]
+    for group in settings:
+        if group not in allowed:
+            raise unknown("group of settings", group, allowed)
+    if not names:
+        raise NasError("no evaluator is named")
+    return {group: dict(values) for group, values in settings.items()}
+
+
+def _draw(
+    benchmark: Benchmark, samples: int, train: int, seed: int
+) -> tuple[list[Architecture], list[Architecture]]:
+    """Draw architectures whose numbers are all known, and others to learn from."""
+    metrics = (benchmark.metric, *reported_metrics(benchmark))
+    known = np.all([np.isfinite(benchmark.values(metric)) for metric in metrics], axis=0)
+    rows = np.random.default_rng(seed_of(seed, "correlate")).permutation(np.flatnonzero(known))
+    if len(rows) < 3:
+        raise NasError(f"{benchmark.name}: only {len(rows)} architectures have all numbers")
+    chosen = [benchmark.table.architecture(int(row)) for row in rows[: samples + train]]
+    return chosen[:samples], chosen[samples:]
+
+
+# -- scores -----------------------------------------------------------------------------------
+
+
+def _judge(
+    name: str,
+    bench: Workbench,
+    benchmark: Benchmark,
+    sampled: Sequence[Architecture],
+    shown: Sequence[Architecture],
+    folder: ResultFolder,
+) -> tuple[Floats, float]:
+    """Score what was not scored yet; return all scores [n] and the mean seconds."""
+    lines = {tuple(r["choices"]): r for r in folder.results() if r["evaluator"] == name}
+    left = [a for a in sampled if a.choices not in lines]
+    if left:
+        evaluator = make_evaluator(name, bench)
+        evaluator.prepare()
+        if type(evaluator).observe is not Evaluator.observe:
+            for architecture in shown:
+                evaluator.observe(architecture, benchmark.measure(architecture))
+        step = min(_AT_ONCE, max(1, evaluator.at_once))
+        with bench.progress.bar(name, len(sampled), len(sampled) - len(left)) as bar:
+            for at in range(0, len(left), step):
+                some = left[at : at + step]
+                made = [
+                    _line(name, evaluator, architecture, measurement)
+                    for architecture, measurement in zip(some, evaluator(some), strict=True)
+                ]
+                folder.append(made)
+                lines |= {tuple(line["choices"]): line for line in made}
+                for _ in made:
+                    bar.advance()
+    _warn_of_failures(name, [lines[a.choices] for a in sampled], bench.progress)
+    scores = [lines[a.choices]["score"] for a in sampled]
+    seconds = float(np.mean([lines[a.choices]["seconds"] for a in sampled]))
+    return np.array([math.nan if score is None else score for score in scores]), seconds
+
+
+def _line(
+    name: str, evaluator: Evaluator, architecture: Architecture, measurement: Measurement
+) -> dict[str, Any]:
+    objective = Objective(evaluator.default_objective)
+    line: dict[str, Any] = {"evaluator": name, "choices": list(architecture.choices)}
+    score = objective.score(measurement) if measurement.ok else None
+    return line | {
+        "score": score,
+        "metrics": measurement.metrics,
+        "seconds": measurement.seconds,
+        "error": measurement.error,
+    }
+
+
+def _warn_of_failures(name: str, lines: Sequence[Mapping[str, Any]], progress: Progress) -> None:
+    errors = [str(line["error"]) for line in lines if line["error"]]
+    if errors:
+        progress.warn(f"{name} could not judge {len(errors)} of {len(lines)}: {errors[0]}")
+
+
+# -- what they are worth ----------------------------------------------------------------------
+
+
+def _correlation(
+    folder: Path,
+    facts: Facts,
+    benchmark: Benchmark,
+    sampled: Sequence[Architecture],
+    judged: Mapping[str, tuple[Floats, float]],
+    top: float,
+    trained_on: int,
+) -> Correlation:
+    rows = benchmark.table.rows(benchmark.space.to_array(sampled))
+    columns = {metric: benchmark.table.columns[c] for metric, c in benchmark.metrics.items()}
+    targets, words = {}, {}
+    for metric in (facts.metric, *facts.reported):
+        sign = 1.0 if columns[metric].maximise else -1.0
+        targets[metric] = sign * benchmark.values(metric)[rows]
+        words[metric] = columns[metric].describe()
+    scores = dict(judged)
+    for metric, column in benchmark.metrics.items():
+        if column in benchmark.problem.costs and metric not in scores:
+            scores[metric] = (benchmark.values(metric)[rows], 0.0)
+    found = {
+        name: Judged(values, seconds, _agreements(values, targets, facts, top))
+        for name, (values, seconds) in scores.items()
+    }
+    last = list(targets)[-1]
+    ordered = dict(sorted(found.items(), key=lambda item: -_spearman(item[1], last)))
+    return Correlation(folder, facts, targets, words, ordered, trained_on)
+
+
+def _agreements(
+    scores: Floats, targets: Mapping[str, Floats], facts: Facts, top: float
+) -> dict[str, Agreement]:
+    there = np.isfinite(scores)
+    if there.sum() < 3:
+        return {}
+    return {
+        metric: agreement(scores[there], values[there], metric in facts.shares, top)
+        for metric, values in targets.items()
+    }
+
+
+def _spearman(judged: Judged, target: str) -> float:
+    found = judged.agreements.get(target)
+    value = found.spearman.value if found else math.nan
+    return value if math.isfinite(value) else -math.inf

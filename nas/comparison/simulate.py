@@ -1,0 +1,154 @@
+"""A search on a table, on a simulated clock: workers evaluate for as long as the table says.
+
+As in NAS-Bench-101's and 201's own comparisons, an evaluation takes the time that was recorded
+when the table was made. With several workers each asks when it is free, so that results come in
+the order in which evaluations end (asynchronous, Li et al., ASHA, MLSys 2020, arXiv:1810.05934).
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from nas.benchmarks.benchmark import Benchmark
+from nas.comparison.facts import objective_of, reported_metrics
+from nas.comparison.repeat import Repeat
+from nas.loops.proposals import MOST_REPEATS, Proposals
+from nas.objective import Measurement
+from nas.space import Architecture
+from nas.strategies.strategy import Strategy
+
+__all__ = ["Budget", "simulate"]
+
+_MOST_PENDING = 20  # proposals in a row that are being evaluated, after which a worker waits
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When a repeat ends.
+
+    Args:
+        evaluations: Most different architectures; None is any number.
+        seconds: Most simulated seconds; an evaluation that would end later does not count.
+        workers: How many evaluate at the same time.
+    """
+
+    evaluations: int | None = None
+    seconds: float | None = None
+    workers: int = 1
+
+
+@dataclass(order=True)
+class _Evaluation:
+    """One that is under way, in the order in which they end."""
+
+    end: float
+    number: int
+    architecture: Architecture = field(compare=False)
+    measurement: Measurement = field(compare=False)
+
+
+def simulate(benchmark: Benchmark, strategy: Strategy, budget: Budget, repeat: Repeat) -> None:
+    """Let a strategy search until the budget is spent.
+
+    Args:
+        benchmark: What answers.
+        strategy: Fresh; it is told what is searched and costs, never what is reported.
+        budget: When to end.
+        repeat: Where the trajectory is written.
+    """
+    record = _Record(benchmark, repeat)
+    for evaluation in _Search(benchmark, strategy, budget, repeat):
+        record.add(evaluation)
+
+
+class _Search:
+    """Workers, a queue of what they are doing, and the strategy."""
+
+    def __init__(
+        self, benchmark: Benchmark, strategy: Strategy, budget: Budget, repeat: Repeat
+    ) -> None:
+        self.benchmark, self.budget, self.repeat = benchmark, budget, repeat
+        self.proposals = Proposals(benchmark.space, strategy)
+        self.hidden = frozenset(reported_metrics(benchmark))
+        self.queue: list[_Evaluation] = []
+        self.numbers = itertools.count()
+        self.started = 0
+
+    def __iter__(self) -> Iterator[_Evaluation]:
+        """Yield evaluations as they end, each after the strategy was told of it."""
+        now, idle = 0.0, 0
+        while True:
+            self._occupy_workers(now)
+            if not self.queue:
+                self.repeat.stopped = self._reason()
+                return
+            done = heapq.heappop(self.queue)
+            if self.budget.seconds is not None and done.end > self.budget.seconds:
+                self.repeat.stopped = "seconds"
+                return
+            idle = idle + 1 if done.end == now else 0
+            if self.budget.evaluations is None and idle == MOST_REPEATS:
+                self.repeat.stopped = "exhausted"  # only of what the table lacks, in no time
+                return
+            now = done.end
+            self.proposals.tell(done.architecture, self._seen(done.measurement))
+            yield done
+
+    def _reason(self) -> str:
+        most = self.budget.evaluations
+        return "evaluations" if most is not None and self.started >= most else "exhausted"
+
+    def _occupy_workers(self, now: float) -> None:
+        """Give every free worker an evaluation, as far as the strategy proposes something new."""
+        most = self.budget.evaluations
+        while len(self.queue) < self.budget.workers and (most is None or self.started < most):
+            architecture = self._propose()
+            if architecture is None:
+                return
+            measurement = self.benchmark.measure(architecture)
+            end, number = now + measurement.seconds, next(self.numbers)
+            heapq.heappush(self.queue, _Evaluation(end, number, architecture, measurement))
+            self.started += 1
+
+    def _propose(self) -> Architecture | None:
+        """Ask for an architecture that is neither known nor being evaluated."""
+        space = self.benchmark.space
+        pending = {space.canonical(evaluation.architecture) for evaluation in self.queue}
+        for _ in range(_MOST_PENDING):
+            found = self.proposals.ask(1)
+            if not found:
+                return None
+            architecture = space.require(found[0])
+            if space.canonical(architecture) not in pending:
+                return architecture
+        return None
+
+    def _seen(self, measurement: Measurement) -> Measurement:
+        """Leave out what a search must not see."""
+        metrics = {k: v for k, v in measurement.metrics.items() if k not in self.hidden}
+        return Measurement(metrics, measurement.seconds, measurement.error)
+
+
+class _Record:
+    """Writes a trajectory, with the best so far."""
+
+    def __init__(self, benchmark: Benchmark, repeat: Repeat) -> None:
+        self.metric, self.repeat = benchmark.metric, repeat
+        self.objective = objective_of(benchmark)
+        self.best: Measurement = Measurement(error="nothing was found yet")
+        repeat.reported = {name: [] for name in reported_metrics(benchmark)}
+
+    def add(self, evaluation: _Evaluation) -> None:
+        """Take what has ended; of equals the first stays the best."""
+        repeat, measurement = self.repeat, evaluation.measurement
+        if self.objective.score(measurement) > self.objective.score(self.best):
+            self.best = measurement
+        repeat.choices.append(list(evaluation.architecture.choices))
+        repeat.values.append(measurement.metrics.get(self.metric))
+        repeat.seconds.append(evaluation.end)
+        repeat.best.append(self.best.metrics.get(self.metric))
+        for name, values in repeat.reported.items():
+            values.append(self.best.metrics.get(name))

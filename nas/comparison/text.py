@@ -1,0 +1,170 @@
+"""A comparison as text: what was compared, one table a benchmark, one over all."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+from nas.comparison.curves import BAND
+from nas.comparison.simulate import Budget
+from nas.comparison.summary import OnBenchmark, Overall, Result, Spread, Summary
+from nas.progress import duration
+
+__all__ = ["aligned", "as_text", "budget_text", "number"]
+
+
+def number(value: float, percent: bool, digits: int = 2) -> str:
+    """Write a value: a share in percent, without the sign, or four figures of anything else."""
+    return f"{100 * value:.{digits}f}" if percent else f"{value:.4g}"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return lines with columns under each other, the first left and the others right aligned."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if at else cell.ljust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def budget_text(budget: Budget) -> str:
+    """Write a budget, such as "150 evaluations"."""
+    parts = []
+    if budget.evaluations is not None:
+        parts.append(f"{budget.evaluations:,} evaluations")
+    if budget.seconds is not None:
+        parts.append(f"{duration(budget.seconds)} simulated")
+    workers = f", {budget.workers} asynchronous workers" if budget.workers > 1 else ""
+    return " or ".join(parts) + workers
+
+
+def as_text(summary: Summary) -> str:
+    """Write a whole comparison for a person."""
+    blocks = [_benchmark_block(summary, name) for name in summary.benchmarks]
+    blocks.append(_legend(summary))
+    if summary.overall is not None:
+        blocks.append(_overall_block(summary.overall))
+    failures = summary.comparison.failures
+    if failures:
+        lines = [f"  {job}: {failure.reason}" for job, failure in failures.items()]
+        blocks.append("\n".join([f"{len(failures)} repeats failed:", *lines]))
+    return "\n\n".join(blocks) + "\n"
+
+
+# -- one benchmark ----------------------------------------------------------------------------
+
+
+def _benchmark_block(summary: Summary, name: str) -> str:
+    found, comparison = summary.benchmarks[name], summary.comparison
+    facts = found.facts
+    percent = facts.metric in facts.shares
+    unit = " %" if percent else ""
+    counts = sorted({result.regret.n for result in found.results.values()})
+    repeats = f"{counts[0]} repeats" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} repeats"
+    head = [
+        f"{name}: {repeats} of {budget_text(comparison.budget)}, seed {comparison.seed}",
+        *(f"  {line}" for line in facts.described),
+        f"  {facts.architectures:,} architectures, optimum {number(facts.optimum, percent)}{unit}, "
+        f"mean {number(facts.typical, percent)}{unit}",
+    ]
+    return "\n".join([*head, "", *aligned([_heading(found), *_rows(found)])])
+
+
+def _heading(found: OnBenchmark) -> list[str]:
+    facts, best = found.facts, next(iter(found.results))
+    return [
+        "strategy",
+        f"best {_words(facts.label)}",
+        *map(_words, facts.reported),
+        "regret",
+        "95 % interval",
+        "median",
+        "area",
+        "rank",
+        f"p vs {best}",
+    ]
+
+
+def _words(metric: str) -> str:
+    return metric.replace("_", " ")
+
+
+def _rows(found: OnBenchmark) -> list[list[str]]:
+    best = next(iter(found.results))
+    return [_row(found, best, strategy, one) for strategy, one in found.results.items()]
+
+
+def _row(found: OnBenchmark, best: str, strategy: str, result: Result) -> list[str]:
+    facts = found.facts
+    percent = facts.metric in facts.shares
+    p = found.p_value(strategy, best)
+    low, high = result.mean.low[-1], result.mean.high[-1]
+    reported = [
+        _spread(result.reported[name], name in facts.shares) if name in result.reported else "-"
+        for name in facts.reported
+    ]
+    return [
+        strategy,
+        _spread(result.best, percent),
+        *reported,
+        number(result.regret.mean, percent, 3),
+        f"{number(low, percent, 3)} to {number(high, percent, 3)}",
+        number(result.regret.median, percent, 3),
+        number(result.area.mean, percent, 3),
+        f"{result.rank:g}",
+        "" if p is None else _p(p),
+    ]
+
+
+def _spread(spread: Spread, percent: bool) -> str:
+    return f"{number(spread.mean, percent)} ± {number(spread.error, percent)}"
+
+
+def _p(p: float) -> str:
+    return f"{p:.3f}" if p >= 0.001 else f"{p:.0e}"
+
+
+def _legend(summary: Summary) -> str:
+    facts = [found.facts for found in summary.benchmarks.values()]
+    shares = any(one.metric in one.shares for one in facts)
+    percent = "Accuracies are in percent, their regret in percentage points. " if shares else ""
+    return textwrap.fill(
+        f"{percent}\u00b1 is the standard error over repeats. Regret is the distance of the best "
+        "found from the table's optimum: its mean over repeats at the end, with its interval "
+        f"({BAND}), its median, and area: its mean over the whole search (the area under the curve "
+        "by its length). Rank is by mean regret; p is of the Mann-Whitney U test of final regrets, "
+        "two-sided, Holm-corrected over all pairs of strategies.",
+        width=100,
+    )
+
+
+# -- several benchmarks -----------------------------------------------------------------------
+
+
+def _overall_block(overall: Overall) -> str:
+    rows = [["strategy", "average rank", "average score", "Nash average", "Nash weight"]]
+    rows += [
+        [
+            strategy,
+            f"{rank:.2f}",
+            f"{overall.average[strategy]:.4f}",
+            f"{overall.nash[strategy]:.4f}",
+            f"{overall.shares[strategy]:.3f}",
+        ]
+        for strategy, rank in overall.ranks.items()
+    ]
+    weights = [["benchmark", "Nash weight"]]
+    weights += [[name, f"{weight:.3f}"] for name, weight in overall.weights.items()]
+    tests = f"critical difference of average ranks {overall.critical_difference:.2f} (Nemenyi, 5 %)"
+    if overall.friedman is not None:
+        tests = f"Friedman test p = {_p(overall.friedman)}; {tests}"
+    head = textwrap.fill(
+        f"over {len(overall.benchmarks)} benchmarks: a score is 1 at a table's optimum and 0 at its "
+        "mean architecture. Nash averaging (Balduzzi et al., 2018) weighs the benchmarks as an "
+        "opponent would who wants scores low, so that copies of a benchmark change nothing.",
+        width=100,
+    )
+    return "\n".join([head, "", *aligned(rows), "", tests, "", *aligned(weights)])

@@ -1,0 +1,170 @@
+"""Candidates are scored untrained, by zero-cost proxies.
+
+Sources: Abdelfattah et al., Zero-Cost Proxies for Lightweight NAS, ICLR 2021, arXiv:2101.08134;
+each proxy in `nas/proxies` names its own.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nas import registry
+from nas.checkpoint import load_checkpoint, restoring, save_checkpoint, seed_everything, seed_of
+from nas.errors import NasError, unknown
+from nas.evaluators.evaluator import Context, Evaluator
+from nas.proxies.proxy import Proxy
+from nas.settings import require_ranges, setting
+from nas.space import Architecture
+
+__all__ = ["ProxyEvaluator", "ProxySettings"]
+
+INPUTS = ("data", "gaussian")
+
+
+@dataclass
+class ProxySettings:
+    """Which proxies, and what they look at."""
+
+    score: str = setting("gradsign+synflow", "a proxy, or several joined by + (ranks added)")
+    batch_size: int = setting(64, "examples that a network is scored on")
+    inputs: str = setting("data", "data: a batch of the train split; gaussian: noise, no data")
+    reference: int = setting(128, "random architectures among which ranks are taken")
+    seed: int | None = setting(None, "of weights, inputs, reference; none: the search's own")
+
+    def __post_init__(self) -> None:
+        if self.inputs not in INPUTS:
+            raise unknown("evaluator.inputs", self.inputs, INPUTS)
+        ranges: dict[str, tuple[bool, str]] = {
+            "batch_size": (self.batch_size >= 2, "at least 2"),
+            "reference": (self.reference >= 2, "at least 2"),
+        }
+        require_ranges(self, "evaluator", ranges)
+        for name in self.names:
+            registry.get("proxies", name)
+        if len(set(self.names)) < len(self.names):
+            raise NasError(f"evaluator.score={self.score!r}: the same proxy twice")
+
+    @property
+    def names(self) -> list[str]:
+        """The proxies, in order."""
+        return [name.strip() for name in self.score.split("+")]
+
+
+@registry.register(
+    "evaluators",
+    "proxy",
+    "scored untrained by zero-cost proxies, such as proxy:gradsign+synflow",
+    "Abdelfattah et al., Zero-Cost Proxies for Lightweight NAS, ICLR 2021, arXiv:2101.08134",
+)
+class ProxyEvaluator(Evaluator):
+    """Score freshly initialised networks; several proxies are an ensemble by ranking.
+
+    The metric "score" of a single proxy is its value. That of several is the mean of their ranks
+    among reference architectures, which are drawn and scored once, by `prepare`: the share of them
+    that have a lower value (equal ones count half), in [0, 1]. So a score does not depend on what
+    else is evaluated. Every proxy's value is a metric under its own name.
+    """
+
+    Settings = ProxySettings
+    default_objective = "score"
+    argument = "score"
+    settings: ProxySettings
+
+    def __init__(self, context: Context, settings: ProxySettings | None = None) -> None:
+        super().__init__(context, settings or ProxySettings())
+        names = self.settings.names
+        self.proxies: dict[str, Proxy] = {n: registry.get("proxies", n).factory for n in names}
+        self.metrics = ("score", *names)
+        own = self.settings.seed
+        self._seed = context.seed if own is None else own
+        self._batch: tuple[Tensor, Tensor] | None = None
+        self._reference: dict[str, NDArray[np.float64]] = {}  # proxy -> sorted values
+
+    # -- the reference ------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Score the reference architectures, if ranks are needed; once a run."""
+        if len(self.proxies) == 1 or self._reference:
+            return
+        file = self.context.folder and self.context.folder / "proxy.pt"
+        state = load_checkpoint(file) if file else None
+        if file and state is not None:
+            with restoring(file):
+                if state["settings"] != asdict(self.settings):
+                    raise ValueError("other settings")
+                self._reference = {n: np.array(state["reference"][n]) for n in self.proxies}
+            return
+        self._reference = self._score_reference()
+        if file:
+            values = {name: found.tolist() for name, found in self._reference.items()}
+            save_checkpoint(file, {"settings": asdict(self.settings), "reference": values})
+
+    def _score_reference(self) -> dict[str, NDArray[np.float64]]:
+        rng = np.random.default_rng(seed_of(self._seed, "proxy", "reference"))
+        sampled = dict.fromkeys(self.context.space.sample(rng, self.settings.reference))
+        found: dict[str, list[float]] = {name: [] for name in self.proxies}
+        failure: Exception | None = None
+        with self.context.progress.bar("reference", len(sampled), 0) as bar:
+            for architecture in sampled:
+                try:
+                    for name, value in self._values(architecture).items():
+                        found[name].append(value)
+                except Exception as error:  # of this architecture; there are others
+                    failure = error
+                bar.advance()
+        if not found[self.settings.names[0]]:
+            raise NasError(f"none of {len(sampled)} architectures could be scored: {failure}")
+        return {name: np.sort(values) for name, values in found.items()}
+
+    # -- scores -------------------------------------------------------------------------------
+
+    def evaluate(self, architecture: Architecture) -> dict[str, float]:
+        values = self._values(architecture)
+        if len(values) == 1:
+            return {"score": next(iter(values.values())), **values}
+        self.prepare()
+        ranks = [_rank(self._reference[name], value) for name, value in values.items()]
+        return {"score": sum(ranks) / len(ranks), **values}
+
+    def _values(self, architecture: Architecture) -> dict[str, float]:
+        """Return every proxy's value of a network whose weights follow from seed and choices."""
+        context = self.context
+        x, y = self._examples()
+        seed_everything(seed_of(self._seed, "proxy", architecture.choices))
+        network = context.space.build(architecture, context.task.info, **context.network)
+        network.to(context.task.device)
+        loss: Any = context.task.loss
+        return {name: proxy(network, x, y, loss) for name, proxy in self.proxies.items()}
+
+    def _examples(self) -> tuple[Tensor, Tensor]:
+        """Return the batch that all networks are scored on."""
+        if self._batch is None:
+            make = self._noise if self.settings.inputs == "gaussian" else self._first_batch
+            self._batch = make(seed_of(self._seed, "proxy", "inputs"))
+        return self._batch
+
+    def _noise(self, seed: int) -> tuple[Tensor, Tensor]:
+        task, size = self.context.task, self.settings.batch_size
+        generator = torch.Generator().manual_seed(seed)
+        x = torch.randn(size, *task.input_shape, generator=generator)
+        y = torch.randint(task.outputs, (size,), generator=generator)
+        return x.to(task.device), y.to(task.device)
+
+    def _first_batch(self, seed: int) -> tuple[Tensor, Tensor]:
+        batches: Any = self.context.task.batches("train", self.settings.batch_size, seed=seed)
+        with closing(batches):
+            first: tuple[Tensor, Tensor] = next(batches)
+            return first
+
+
+def _rank(reference: NDArray[np.float64], value: float) -> float:
+    """Return the share of sorted values that are lower; equal ones count half."""
+    lower, not_higher = (np.searchsorted(reference, value, side) for side in ("left", "right"))
+    return float(lower + not_higher) / (2 * len(reference))

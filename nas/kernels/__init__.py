@@ -1,0 +1,1 @@
+"""Kernels over architectures' graphs, and regression with them."""

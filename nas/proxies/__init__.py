@@ -1,0 +1,1 @@
+"""Zero-cost proxies: what an untrained network tells of how well it will train."""

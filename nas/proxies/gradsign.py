@@ -1,0 +1,36 @@
+"""GradSign: how far the examples agree on the sign of every weight's gradient."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from nas import registry
+from nas.proxies.gradients import example_gradients
+from nas.proxies.proxy import Loss, batch_statistics, finite
+
+__all__ = ["gradsign"]
+
+
+@registry.register(
+    "proxies",
+    "gradsign",
+    "agreement of the examples' gradients in sign",
+    "Zhang & Jia, GradSign, ICLR 2022, arXiv:2110.08616",
+)
+def gradsign(network: nn.Module, x: Tensor, y: Tensor, loss: Loss) -> float:
+    """Return the sum over weights k of |sum over examples i of sign(dloss_i / dweight_k)|.
+
+    Batch norm: every example is a batch of its own and is normalised by its own statistics over
+    pixels, as in the authors' code. A network with batch norm over vectors has none of a single
+    example and is refused.
+
+    Source: arXiv:2110.08616, Algorithm 1. Arguments and errors as for `proxy.Proxy`.
+    """
+    with batch_statistics(network):
+        signs: dict[str, Tensor] = {}
+        for gradients in example_gradients(network, x, y, loss):
+            for name, gradient in gradients.items():
+                finite(gradient.sum(), "a gradient")
+                signs[name] = signs.get(name, 0) + gradient.sign().sum(0)
+    return finite(sum(s.abs().sum(dtype=torch.float64) for s in signs.values()), "gradsign")

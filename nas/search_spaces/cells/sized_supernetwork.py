@@ -1,0 +1,210 @@
+"""The network of NATS-Bench's size search space with every width a choice.
+
+A narrower layer is the first channels of a wider one. A mixture of widths is computed at the
+largest of them, and each channel weighs what the widths that have it weigh together (Wan et al.,
+FBNetV2, CVPR 2020, arXiv:2004.05565, sec. 3.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nas.mutables import Gate, Mutable
+from nas.search_spaces.cells.dense_network import ResidualBlock
+from nas.search_spaces.cells.operations import ReLUConvBN
+from nas.search_spaces.cells.sized_network import Projection, SizedCell, SizedNetwork
+from nas.space import Decision
+
+__all__ = ["SizedSupernetwork", "WidthGate"]
+
+
+class WidthGate(Mutable):
+    """A choice of width; it runs nothing itself: the network asks it what is selected.
+
+    Args:
+        label: The name of the gate.
+        widths: The options, ascending.
+    """
+
+    def __init__(self, label: str, widths: Sequence[int]) -> None:
+        super().__init__(label)
+        self.widths = tuple(widths)
+
+    def gate(self) -> Gate:
+        return Gate(self.label or "", tuple(map(str, self.widths)), ordered=True)
+
+    def decision(self) -> Decision:
+        return Decision(self.label or "", self.widths, ordered=True)
+
+    def selections(self) -> list[int | tuple[int, ...]]:
+        return list(range(len(self.widths)))
+
+    def parts(self) -> list[tuple[nn.Module, tuple[int, ...]]]:
+        return []
+
+    def chosen(self, selection: int | tuple[int, ...]) -> nn.Module:
+        del selection
+        return nn.Identity()
+
+    @property
+    def width(self) -> int:
+        """The largest width that runs."""
+        self.current()
+        return self.widths[max(self.active)]
+
+    def by_channel(self, weights: Tensor) -> Tensor:
+        """Return the total weight of the widths that have a channel, [1, width, 1, 1]."""
+        last = max(self.active) + 1
+        have = weights[:last].flip(0).cumsum(0).flip(0)
+        steps = (
+            high - low for low, high in zip((0, *self.widths), self.widths[:last], strict=False)
+        )
+        parts = [total.expand(step) for total, step in zip(have, steps, strict=True)]
+        return torch.cat(parts).view(1, -1, 1, 1)
+
+    def masked(self, x: Tensor) -> Tensor:
+        """Weigh the channels of a mixture; on a path all weigh 1."""
+        return x * self.by_channel(self.selection) if isinstance(self.selection, Tensor) else x
+
+
+# -- layers at a part of their width --------------------------------------------------------------
+
+
+def conv(layer: nn.Module, x: Tensor, width: int) -> Tensor:
+    """Run a convolution with its first `width` outputs and as many inputs as there are."""
+    assert isinstance(layer, nn.Conv2d)
+    weight = layer.weight[:width, : x.shape[1]]
+    return F.conv2d(x, weight, None, layer.stride, layer.padding)
+
+
+def norm(layer: nn.Module, x: Tensor) -> Tensor:
+    """Run batch norm with the scale, shift and statistics of as many channels as there are."""
+    assert isinstance(layer, nn.BatchNorm2d)
+    mean, var, width = layer.running_mean, layer.running_var, x.shape[1]
+    momentum = layer.momentum
+    if layer.training and layer.num_batches_tracked is not None:
+        layer.num_batches_tracked += 1
+        if momentum is None:  # an average over all batches
+            momentum = 1.0 / float(layer.num_batches_tracked)
+    return F.batch_norm(
+        x,
+        None if mean is None else mean[:width],
+        None if var is None else var[:width],
+        layer.weight[:width],
+        layer.bias[:width],
+        layer.training or mean is None,
+        momentum or 0.0,
+        layer.eps,
+    )
+
+
+def relu_conv_norm(layer: nn.Module, x: Tensor, width: int) -> Tensor:
+    """Run a `ReLUConvBN`."""
+    assert isinstance(layer, ReLUConvBN)
+    return norm(layer.norm, conv(layer.conv, F.relu(x), width))
+
+
+def residual_block(block: ResidualBlock, x: Tensor, width: int) -> Tensor:
+    """Run a `ResidualBlock`."""
+    pool, shortcut = block.shortcut
+    y = relu_conv_norm(block.second, relu_conv_norm(block.first, x, width), width)
+    return conv(shortcut, pool(x), width) + y
+
+
+# -- the network ----------------------------------------------------------------------------------
+
+
+class SizedSupernetwork(nn.Module):
+    """`SizedNetwork` with a choice of every width.
+
+    Args:
+        names: Of the gates.
+        widths: The options of each.
+        input_channels, classes: As for `SizedNetwork`.
+    """
+
+    def __init__(
+        self, names: Sequence[str], widths: Sequence[int], input_channels: int, classes: int
+    ) -> None:
+        super().__init__()
+        self.shape = (input_channels, classes)
+        self.gates = nn.ModuleList(WidthGate(name, widths) for name in names)
+        largest = [max(widths)] * len(names)
+        self.largest = SizedNetwork(largest, *self.shape, projects=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits [B, classes]."""
+        gates = [gate for gate in self.gates if isinstance(gate, WidthGate)]
+        first, stem = gates[0], self.largest.stem
+        x = first.masked(norm(stem[1], conv(stem[0], x, first.width)))
+        for before, gate, layer in zip([first, *gates], gates, self.largest.layers, strict=False):
+            x = self._layer(layer, x, before, gate)
+        x = F.relu(norm(self.largest.norm, x)).mean(dim=(2, 3))
+        classifier = self.largest.classifier
+        return F.linear(x, classifier.weight[:, : x.shape[1]], classifier.bias)
+
+    @staticmethod
+    def _layer(layer: nn.Module, x: Tensor, before: WidthGate, gate: WidthGate) -> Tensor:
+        if isinstance(layer, ResidualBlock):
+            return gate.masked(residual_block(layer, x, gate.width))
+        assert isinstance(layer, SizedCell)
+        edges, width = layer.edges, gate.width
+        first = relu_conv_norm(edges["1_0"], x, width)
+        second = relu_conv_norm(edges["2_0"], x, width)
+        second = second + relu_conv_norm(edges["2_1"], first, width)
+        last = relu_conv_norm(edges["3_1"], first, width)
+        last = last + relu_conv_norm(edges["3_2"], second, width)
+        if isinstance(layer.skip, Projection):
+            return gate.masked(last) + _skip(layer.skip, x, before, gate)
+        return gate.masked(last + x)
+
+    def collapsed(self, path: Mapping[str, int | tuple[int, ...]]) -> nn.Module:
+        """Return the plain network of a path, with copies of the channels that it runs."""
+        widths = []
+        for gate in self.gates:
+            assert isinstance(gate, WidthGate)
+            index = path[gate.label or ""]
+            assert isinstance(index, int)
+            widths.append(gate.widths[index])
+        config = {"widths": widths, "input_channels": self.shape[0], "classes": self.shape[1]}
+        network = SizedNetwork(widths, *self.shape).to(self.largest.classifier.weight)
+        network.config = dict(config)
+        wide = self.largest.state_dict()
+        network.load_state_dict(
+            {
+                name: wide[name][tuple(slice(0, size) for size in tensor.shape)]
+                for name, tensor in network.state_dict().items()
+            }
+        )
+        return network.train(self.training)
+
+
+def _skip(layer: Projection, x: Tensor, before: WidthGate, gate: WidthGate) -> Tensor:
+    """Pass on what keeps its width, project what does not, each by the weight of its pairs."""
+    same = sorted(set(before.active) & set(gate.active))
+    differ = len({*before.active, *gate.active}) > 1
+    if not (isinstance(before.selection, Tensor) or isinstance(gate.selection, Tensor)):
+        return norm(layer.norm, conv(layer.conv, x, gate.width)) if differ else x
+    mine, theirs = _row(gate, x), _row(before, x)
+    total = x.new_zeros(1, gate.width, 1, 1)
+    if same:
+        width = gate.widths[same[-1]]
+        kept = gate.by_channel(mine * theirs)[:, :width] * x[:, :width]
+        total = F.pad(kept, (0, 0, 0, 0, 0, gate.width - width))
+    if differ:
+        y = norm(layer.norm, conv(layer.conv, x, gate.width))
+        total = total + gate.by_channel(mine * (theirs.sum() - theirs)) * y
+    return total
+
+
+def _row(gate: WidthGate, like: Tensor) -> Tensor:
+    """Return the weights of this pass, [options]; of a path, ones and zeros."""
+    if isinstance(gate.selection, Tensor):
+        return gate.selection
+    row = torch.zeros(len(gate.widths), dtype=like.dtype, device=like.device)
+    row[list(gate.active)] = 1.0
+    return row

@@ -1,0 +1,205 @@
+"""LINAS: measure a batch, learn a predictor of each objective, let NSGA-II search on predictions.
+
+Source: Cummings et al., A Hardware-Aware Framework for Accelerating Neural Architecture Search
+Across Modalities (DyNAS-T), arXiv:2205.10358, sec. 3.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas import registry
+from nas.objective import Measurement, Objective
+from nas.settings import require_ranges, setting
+from nas.space import Architecture, Choices, SearchSpace
+from nas.strategies.evolution_pareto import NSGA2Settings, breed, survivors
+from nas.strategies.seen import Seen
+from nas.strategies.strategy import Strategy
+
+__all__ = ["LINAS", "LINASSettings", "choose_predictor"]
+
+Floats = NDArray[np.float64]
+_FOLDS = 5
+_ALPHAS = (0.1, 0.3, 1.0, 3.0, 10.0)
+_COSTS = (1.0, 3.0, 10.0, 30.0, 100.0)
+
+
+@dataclass
+class LINASSettings:
+    """Settings of LINAS."""
+
+    batch: int = setting(50, "architectures measured between two fits; the first are random")
+    population: int = setting(50, "members of the search on predictions")
+    predictions: int = setting(5000, "made in each search on predictions")
+    crossover: float = setting(0.9, "of the search on predictions, chance of two parents")
+    mutations: float = setting(1.0, "of the search on predictions, decisions changed on average")
+
+    def __post_init__(self) -> None:
+        ranges = {
+            "batch": (self.batch >= _FOLDS, f"at least {_FOLDS}"),
+            "predictions": (self.predictions >= 1, "at least 1"),
+        }
+        require_ranges(self, "strategy", ranges)
+        self.genetic()  # checks the others
+
+    def genetic(self) -> NSGA2Settings:
+        """Return the settings of the search on predictions."""
+        return NSGA2Settings(self.population, self.crossover, self.mutations)
+
+
+def choose_predictor(encodings: Floats, values: Floats) -> Any:
+    """Fit ridge regression or an RBF support-vector regression, whichever predicts better.
+
+    The smallest mean absolute percentage error over 5 folds decides, also between penalties
+    (alpha 0.1 to 10) and costs (C 1 to 100). Targets are standardised for the fit.
+
+    Args:
+        encodings: [n, d], n at least 5.
+        values: [n].
+
+    Returns:
+        A fitted model with `predict`.
+    """
+    from sklearn.compose import TransformedTargetRegressor
+    from sklearn.linear_model import Ridge
+    from sklearn.model_selection import KFold
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVR
+
+    models = [Ridge(alpha=alpha) for alpha in _ALPHAS]
+    models += [SVR(kernel="rbf", gamma="auto", epsilon=0.0, C=cost) for cost in _COSTS]
+    scaled = [TransformedTargetRegressor(model, transformer=StandardScaler()) for model in models]
+    folds = list(KFold(_FOLDS, shuffle=True, random_state=0).split(encodings))
+    errors = [_cross_validated(model, encodings, values, folds) for model in scaled]
+    return scaled[int(np.argmin(errors))].fit(encodings, values)
+
+
+def _cross_validated(model: Any, encodings: Floats, values: Floats, folds: Any) -> float:
+    from sklearn.metrics import mean_absolute_percentage_error
+
+    predicted = np.empty_like(values)
+    for train, test in folds:
+        predicted[test] = model.fit(encodings[train], values[train]).predict(encodings[test])
+    return float(mean_absolute_percentage_error(values, predicted))
+
+
+@registry.register(
+    "strategies",
+    "linas",
+    "batches found by NSGA-II on predictors that are refitted after each (DyNAS-T)",
+    "Cummings et al., A Hardware-Aware Framework for Accelerating Neural Architecture Search "
+    "Across Modalities, arXiv:2205.10358",
+)
+class LINAS(Strategy):
+    """Heeds any number of objectives. Failures count as the worst of every objective."""
+
+    Settings = LINASSettings
+    several_objectives = True
+    settings: LINASSettings
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        objective: Objective,
+        seed: int = 0,
+        settings: LINASSettings | None = None,
+    ) -> None:
+        super().__init__(space, objective, seed, settings or LINASSettings())
+        self.seen = Seen(space)
+        self.scores: dict[tuple[int, ...], tuple[float, ...]] = {}  # of what was told
+        self.queue: list[tuple[int, ...]] = []  # the rest of the batch
+
+    # -- ask ----------------------------------------------------------------------------------
+
+    def ask(self, n: int) -> list[Architecture]:
+        rows = [self._propose() for _ in range(n)]
+        return [Architecture(self.space.name, choices) for choices in rows]
+
+    def _propose(self) -> tuple[int, ...]:
+        if not self.queue:
+            rows = self._searched() if self._learnable() else self.seen.sample(self.rng, 1)
+            self.queue = list(map(tuple, rows.tolist()))
+        choices = self.queue.pop(0)
+        self.seen.add(np.array([choices], dtype=np.int64))
+        return choices
+
+    def _learnable(self) -> bool:
+        """Tell whether a batch was told, enough of which is measured."""
+        measured = sum(math.isfinite(scores[0]) for scores in self.scores.values())
+        return len(self.scores) >= self.settings.batch and measured >= _FOLDS
+
+    def _searched(self) -> Choices:
+        """Return the next batch: what NSGA-II finds among all that was not seen."""
+        s = self.settings
+        known, scores = np.array(list(self.scores), dtype=np.int64), self._known_scores()
+        best = survivors(scores, s.population)
+        kept = max(s.batch, s.population)
+        begun = [self._bred(known[best], scores[best]), self.seen.sample(self.rng, kept)]
+        rows = self.seen.new(np.concatenate(begun))
+        if len(rows) < s.batch:  # hardly anything new is left: nothing to choose between
+            return rows if len(rows) else self.seen.sample(self.rng, 1)
+        predict = self._predictor(known, scores)
+        found = predict(rows)
+        for _ in range(max(0, s.predictions - len(rows)) // s.population):
+            parents = survivors(found, s.population)
+            children = self._bred(rows[parents], found[parents])
+            rows = self.seen.new(np.concatenate([rows, children]))
+            found = np.concatenate([found, predict(rows[len(found) :])])
+            best = survivors(found, kept)
+            rows, found = rows[best], found[best]
+        return rows[survivors(found, s.batch)]
+
+    def _bred(self, parents: Choices, scores: Floats) -> Choices:
+        s = self.settings
+        return breed(self.space, parents, scores, s.population, s.genetic(), self.rng)
+
+    def _known_scores(self) -> Floats:
+        """Return all scores [n, m], failures replaced by the worst of each objective."""
+        scores = np.array(list(self.scores.values()))
+        failed = ~np.isfinite(scores[:, 0])
+        scores[failed] = scores[~failed].min(0)
+        return scores
+
+    def _predictor(self, choices: Choices, scores: Floats) -> Callable[[Choices], Floats]:
+        """Learn all objectives; return a function from a population [n, d] to scores [n, m]."""
+        encodings = self.space.encode_choices(choices)
+        models = [choose_predictor(encodings, column) for column in scores.T]
+
+        def predict(population: Choices) -> Floats:
+            if not len(population):
+                return np.empty((0, len(models)))
+            some = self.space.encode_choices(population)
+            return np.stack([model.predict(some) for model in models], axis=1)
+
+        return predict
+
+    # -- tell ---------------------------------------------------------------------------------
+
+    def tell(self, results: Sequence[tuple[Architecture, Measurement]]) -> None:
+        for architecture, measurement in results:
+            self.seen.add(self.space.to_array([architecture]))
+            scores = tuple(map(float, self.objective.scores(measurement)))
+            self.scores[architecture.choices] = scores
+
+    # -- state --------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | {
+            "seen": self.seen.state_dict(),
+            "told": [list(choices) for choices in self.scores],
+            "scores": [list(scores) for scores in self.scores.values()],
+            "queue": [list(choices) for choices in self.queue],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.seen.load_state_dict(state["seen"])
+        scores = map(tuple, state["scores"])
+        self.scores = dict(zip(map(tuple, state["told"]), scores, strict=True))
+        self.queue = [tuple(choices) for choices in state["queue"]]

@@ -1,0 +1,112 @@
+"""Reinforcement learning: an LSTM controller draws architectures and learns from their scores.
+
+With the supernet evaluator trained on what is proposed this is ENAS.
+
+Sources: Zoph & Le, Neural Architecture Search with Reinforcement Learning, ICLR 2017,
+arXiv:1611.01578; Pham et al., ENAS, ICML 2018, arXiv:1802.03268; Yang et al., TabNAS, NeurIPS
+2022, arXiv:2204.07615 (rejection of what is infeasible).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from typing import Any
+
+import torch
+
+from nas import registry
+from nas.objective import Measurement, Objective
+from nas.space import Architecture, Choices, SearchSpace
+from nas.strategies.controller.feasibility import restricted
+from nas.strategies.controller.network import Controller
+from nas.strategies.controller.rewards import RewardScale
+from nas.strategies.controller.settings import RLSettings
+from nas.strategies.controller.updates import UPDATES, Learner
+from nas.strategies.rejection import draw_feasible
+from nas.strategies.strategy import Strategy
+
+__all__ = ["RLSettings", "ReinforcementLearning"]
+
+
+@registry.register(
+    "strategies",
+    "rl",
+    "an LSTM controller trained by REINFORCE, A2C or PPO; with a supernet: ENAS",
+    "Pham et al., Efficient Neural Architecture Search (ENAS), ICML 2018, arXiv:1802.03268",
+)
+class ReinforcementLearning(Strategy):
+    """A controller that is updated whenever a batch of results is there.
+
+    Proposals are samples of the present policy, so that some come again as it gets sure; what is
+    told of those counts like all else. Log-probabilities are computed at the update: results may
+    come late, in any order, and of architectures that were not asked for. A failure or a broken
+    limit is rewarded as the worst score so far (before there is a score, it is passed over).
+    """
+
+    Settings = RLSettings
+    settings: RLSettings
+
+    def __init__(
+        self, space: SearchSpace, objective: Objective, seed: int = 0, settings: Any = None
+    ) -> None:
+        super().__init__(space, objective, seed, settings or RLSettings())
+        s = self.settings
+        start = int(self.rng.integers(2**63))
+        self.controller = Controller(space, s.hidden, s.temperature, s.tanh_constant, start)
+        self.learner = Learner(
+            self.controller,
+            torch.optim.Adam(self.controller.parameters(), s.learning_rate),
+            s,
+            self.rng,
+            corrected=s.rejection == "corrected" and restricted(space),
+        )
+        self.scale = RewardScale()
+        self._waiting: list[tuple[tuple[int, ...], float]] = []  # choices and score
+
+    def ask(self, n: int) -> list[Architecture]:
+        rows = draw_feasible(self.space, self.rng, n, self._draw)
+        return self.space.from_array(rows)
+
+    def _draw(self, n: int) -> Choices:
+        rows: Choices = self.controller.sample(self.rng, n).choices.numpy()
+        return rows
+
+    def tell(self, results: Sequence[tuple[Architecture, Measurement]]) -> None:
+        size = self.settings.batch_size
+        self._waiting += [(a.choices, self.objective.score(m)) for a, m in results]
+        while len(self._waiting) >= size:
+            self._update(self._waiting[:size])
+            del self._waiting[:size]
+
+    def _update(self, batch: Sequence[tuple[tuple[int, ...], float]]) -> None:
+        scores = [score for _, score in batch]
+        self.scale.add(scores)
+        if not self.scale.count:
+            return
+        architectures = [Architecture(self.space.name, choices) for choices, _ in batch]
+        rewards = self.scale.rewards(scores, self.controller.head.dtype)
+        UPDATES[self.settings.algorithm](self.learner, self.space.to_array(architectures), rewards)
+
+    def state_dict(self) -> dict[str, Any]:
+        learned = {
+            "controller": self.controller.state_dict(),
+            "optimizer": self.learner.optimizer.state_dict(),
+        }
+        return (
+            super().state_dict()
+            | deepcopy(learned)
+            | {
+                "baseline": self.learner.baseline,
+                "scale": self.scale.state_dict(),
+                "waiting": [(list(choices), score) for choices, score in self._waiting],
+            }
+        )
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.controller.load_state_dict(state["controller"])
+        self.learner.optimizer.load_state_dict(deepcopy(state["optimizer"]))
+        self.learner.baseline = state["baseline"]
+        self.scale.load_state_dict(state["scale"])
+        self._waiting = [(tuple(choices), score) for choices, score in state["waiting"]]

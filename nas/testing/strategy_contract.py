@@ -1,0 +1,200 @@
+"""What holds for every black-box strategy, on every search space."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from nas.limited import LimitedSpace
+from nas.loops.proposals import Proposals
+from nas.objective import Limit, Measurement, Objective
+from nas.space import Architecture, SearchSpace
+from nas.strategies.strategy import Strategy
+
+__all__ = ["StrategyContract"]
+
+
+class StrategyContract:
+    """What holds for every black-box strategy.
+
+    class TestMine(StrategyContract):
+        def make_space(self) -> SearchSpace:
+            return NASBench201()
+
+        def make_strategy(self, space, objective, seed) -> Strategy:
+            return Mine(space, objective, seed, MySettings(population=5))
+    """
+
+    rounds = 4
+    """How often the strategy is asked and told; more, where it learns late."""
+
+    def make_space(self) -> SearchSpace:
+        """Return the space to search."""
+        raise NotImplementedError("override make_space")
+
+    def make_strategy(self, space: SearchSpace, objective: Objective, seed: int) -> Strategy:
+        """Return the strategy to be tested; with small settings, so that it learns early."""
+        raise NotImplementedError("override make_strategy")
+
+    # -- parts --------------------------------------------------------------------------------
+
+    def strategy(self, seed: int = 0, objective: str = "accuracy") -> Strategy:
+        """Return a fresh strategy."""
+        return self.make_strategy(self.make_space(), Objective(objective), seed)
+
+    @staticmethod
+    def judge(architecture: Architecture) -> Measurement:
+        """Measure in no time: numbers that follow from the choices; one in ten fails."""
+        digest = hashlib.sha256(repr(architecture.choices).encode()).digest()
+        if digest[0] < 25:
+            return Measurement(error="RuntimeError: failed")
+        return Measurement({"accuracy": digest[1] / 256, "loss": digest[2] / 256})
+
+    def searched(self, strategy: Strategy, sizes: Sequence[int]) -> list[Architecture]:
+        """Ask for some and tell them, again and again; return all that was proposed."""
+        found: list[Architecture] = []
+        for n in sizes:
+            asked = strategy.ask(n)
+            assert len(asked) == n
+            strategy.tell([(architecture, self.judge(architecture)) for architecture in asked])
+            found += asked
+        return found
+
+    def require_valid(self, space: SearchSpace, architectures: Sequence[Architecture]) -> None:
+        """Assert that architectures are valid."""
+        for architecture in architectures:
+            assert space.check(architecture) is None, space.check(architecture)
+
+    # -- proposals ----------------------------------------------------------------------------
+
+    def test_proposals_are_valid(self) -> None:
+        found = self.searched(self.strategy(), [1, 8, *[3] * self.rounds])
+        self.require_valid(self.make_space(), found)
+
+    def test_the_same_seed_gives_the_same_proposals(self) -> None:
+        sizes = [5] * self.rounds
+        first, second, other = (self.searched(self.strategy(seed), sizes) for seed in (0, 0, 1))
+        assert first == second
+        if _least_size(self.make_space()) > 50:
+            assert first != other
+
+    def test_it_may_be_asked_again_before_it_is_told(self) -> None:
+        strategy = self.strategy()
+        waiting = strategy.ask(3) + strategy.ask(4)
+        strategy.tell([(a, self.judge(a)) for a in reversed(waiting[2:])])
+        waiting = waiting[:2] + strategy.ask(2)
+        strategy.tell([(a, self.judge(a)) for a in waiting])
+        self.require_valid(self.make_space(), [*waiting, *self.searched(strategy, [3])])
+
+    def test_it_may_be_told_of_what_it_did_not_propose_and_twice(self) -> None:
+        space, strategy = self.make_space(), self.strategy()
+        others = self.strategy(seed=5).ask(6)
+        strategy.tell([(a, self.judge(a)) for a in others])
+        strategy.tell([(others[0], self.judge(others[0]))])
+        self.require_valid(space, self.searched(strategy, [2] * self.rounds))
+
+    # -- measurements -------------------------------------------------------------------------
+
+    def test_nothing_but_failures(self) -> None:
+        strategy = self.strategy(objective="-loss")
+        for _ in range(self.rounds):
+            asked = strategy.ask(4)
+            strategy.tell([(a, Measurement(error="MemoryError: none left")) for a in asked])
+        self.require_valid(self.make_space(), self.searched(strategy, [4, 4]))
+
+    def test_equal_measurements(self) -> None:
+        strategy = self.strategy()
+        for _ in range(self.rounds):
+            asked = strategy.ask(4)
+            strategy.tell([(a, Measurement({"accuracy": 0.5})) for a in asked])
+        self.require_valid(self.make_space(), strategy.ask(4))
+
+    def test_maximising_is_minimising_the_negative(self) -> None:
+        """The sign of an objective is heeded, and nothing but it."""
+        sizes, proposals = [3] * self.rounds, []
+        for objective, sign in (("score", 1), ("-score", -1)):
+            strategy, found = self.strategy(objective=objective), []
+            for n in sizes:
+                asked = strategy.ask(n)
+                pairs = [(a, self.judge(a)) for a in asked]
+                strategy.tell([(a, _signed(m, sign)) for a, m in pairs])
+                found += asked
+            proposals.append(found)
+        assert proposals[0] == proposals[1]
+
+    def test_limits_are_kept(self) -> None:
+        """What breaks a limit is never proposed."""
+        space = self.make_space()
+        cost = {a: float(sum(a.choices)) for a in self.strategy(seed=1).ask(9)}
+        limit = Limit("cost", "<=", sorted(cost.values())[len(cost) // 2])
+        limited = LimitedSpace(space, [limit], _sums)
+        strategy = self.make_strategy(limited, Objective(), 0)
+        found = self.searched(strategy, [2] * self.rounds)
+        assert all(limit.allows(float(sum(a.choices))) for a in found)
+
+    def test_new_architectures_are_found_in_the_end(self) -> None:
+        """As the search loop asks: what is known is told again, until there is something new."""
+        space = self.make_space()
+        proposals = Proposals(space, self.strategy())
+        wanted = min(12, _least_size(space))
+        while len(proposals.known) < wanted and (asked := proposals.ask(1)):
+            proposals.tell(asked[0], self.judge(asked[0]))
+        assert len(proposals.known) >= min(wanted, 8)
+
+    # -- state --------------------------------------------------------------------------------
+
+    def test_a_restored_state_goes_on_the_same(self) -> None:
+        """Between any two calls, through a file that holds nothing but data."""
+        for stage in range(3):
+            first = self.strategy()
+            self.searched(first, [3] * (self.rounds - 1))
+            waiting = first.ask(3) if stage else []
+            if stage == 2:
+                first.tell([(waiting[1], self.judge(waiting[1]))])
+                del waiting[1]
+            second = self.strategy(seed=7)
+            second.load_state_dict(_through_a_file(first.state_dict()))
+            continued = []
+            for strategy in (first, second):
+                strategy.tell([(a, self.judge(a)) for a in waiting])
+                continued.append(self.searched(strategy, [2, 1, 3]))
+            assert continued[0] == continued[1], f"stage {stage}"
+
+    def test_saving_changes_nothing(self) -> None:
+        first, second = self.strategy(), self.strategy()
+        for n in [3] * self.rounds:
+            asked = first.ask(n)
+            first.state_dict()
+            first.tell([(a, self.judge(a)) for a in asked])
+            first.state_dict()
+            assert asked == self.searched(second, [n])
+
+
+def _signed(measurement: Measurement, sign: int) -> Measurement:
+    if not measurement.ok:
+        return measurement
+    return Measurement({"score": sign * measurement.metrics["accuracy"]})
+
+
+def _sums(architectures: Sequence[Architecture]) -> list[Mapping[str, float]]:
+    return [{"cost": float(sum(a.choices))} for a in architectures]
+
+
+def _least_size(space: SearchSpace) -> int:
+    """Return the number of different networks, as far as a hundred draws show them."""
+    import numpy as np
+
+    drawn = space.sample(np.random.default_rng(0), 100)
+    return len({space.canonical(architecture) for architecture in drawn})
+
+
+def _through_a_file(state: dict[str, Any]) -> dict[str, Any]:
+    stream = io.BytesIO()
+    torch.save(state, stream)
+    stream.seek(0)
+    loaded: dict[str, Any] = torch.load(stream, weights_only=True)
+    return loaded

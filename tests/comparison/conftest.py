@@ -1,0 +1,66 @@
+"""Synthetic tables over a real space, in a home of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nas.benchmarks.columns import Column, Problem
+from nas.benchmarks.table import TableData, write_table
+
+
+def table_data(name: str = "made", shift: int = 0) -> TableData:
+    """All cells of NAS-Bench-201: the valid accuracy grows with the numbers of the options.
+
+    The test accuracy is a little lower, an evaluation takes 10 s and 1 s an option's number. The
+    first cell has no valid accuracy.
+    """
+    choices = np.indices((5,) * 6).reshape(6, -1).T
+    good = ((choices + shift) % 5).sum(1) / 24
+    valid = 0.5 + 0.4 * good
+    valid[0] = np.nan
+    test = valid - 0.01 - 0.02 * (choices[:, 0] % 2)
+    columns = [
+        Column("accuracy", "toy", "valid", 12, unit="share"),
+        Column("accuracy", "toy", "test", 200, unit="share"),
+        Column("loss", "toy", "valid", 12, maximise=False),
+        Column("seconds", "toy", "train", 12, unit="s", maximise=False),
+        Column("params", maximise=False),
+    ]
+    values = [valid, test, 1 - valid, 10.0 + choices.sum(1), 1e6 + 1e5 * good]
+    arrays = {column.name: array for column, array in zip(columns, values, strict=True)}
+    seen, reported, loss, seconds, params = arrays
+    problems = [
+        Problem("toy", seen, (reported,), seconds, (params,)),
+        Problem("untimed", seen, (reported,)),
+        Problem("loss", loss, (reported,), seconds),
+    ]
+    return TableData(name, "nas-bench-201", choices, columns, arrays, problems, "made for tests")
+
+
+@pytest.fixture(scope="session")
+def made_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the tables `made` and `other`."""
+    folder = tmp_path_factory.mktemp("home")
+    write_table(table_data(), folder / "made.table")
+    write_table(table_data("other", 2), folder / "other.table")
+    return folder
+
+
+@pytest.fixture
+def home(made_tables: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The home of tables; the working folder is empty."""
+    monkeypatch.setenv("NAS_HOME", str(made_tables))
+    monkeypatch.chdir(tmp_path)
+    return made_tables
+
+
+@pytest.fixture
+def empty_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A home without tables; the working folder is empty."""
+    place = tmp_path / "home"
+    monkeypatch.setenv("NAS_HOME", str(place))
+    monkeypatch.chdir(tmp_path)
+    return place

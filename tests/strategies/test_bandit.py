@@ -1,0 +1,97 @@
+"""Bandits as a strategy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from small_spaces import FAILED, Allowed, Small, grid, router, scored
+
+from nas.errors import NasError
+from nas.objective import Objective
+from nas.space import Architecture
+from nas.strategies.bandit import Bandit, BanditSettings
+
+KINDS: dict[str, dict[str, Any]] = {
+    "cmab": {"algorithm": "cmab"},
+    "cmab, ucb": {"algorithm": "cmab", "local": "ucb"},
+    "cmab, level 2": {"algorithm": "cmab", "level": 2},
+    "manas, exp3": {"algorithm": "manas", "credit": "exp3"},
+    "manas, lsq": {"algorithm": "manas", "credit": "lsq"},
+}
+over_kinds = pytest.mark.parametrize("kind", KINDS)
+
+
+def make(kind: str, space: Small, seed: int = 0, objective: str = "accuracy") -> Bandit:
+    return Bandit(space, Objective(objective), seed, BanditSettings(**KINDS[kind]))
+
+
+def run(strategy: Bandit, rounds: int, n: int = 1) -> list[Architecture]:
+    asked = []
+    for _ in range(rounds):
+        proposed = strategy.ask(n)
+        results = [(a, scored(float(sum(a.choices)))) for a in proposed]
+        strategy.tell(
+            [(a, FAILED) if a.choices[0] == a.choices[-1] == 1 else (a, m) for a, m in results]
+        )
+        asked += proposed
+    return asked
+
+
+def mean(architectures: list[Architecture]) -> float:
+    return float(np.mean([sum(a.choices) for a in architectures]))
+
+
+@over_kinds
+@pytest.mark.parametrize("objective", ["accuracy", "-accuracy"])
+def test_it_gets_better(kind: str, objective: str) -> None:
+    asked = run(make(kind, grid(6, 4), objective=objective), 150)
+    sign = -1 if objective.startswith("-") else 1
+    assert sign * mean(asked[-50:]) > sign * mean(asked[:20]) + 1.5
+
+
+@over_kinds
+@pytest.mark.parametrize("space", [router(), Allowed(), grid(1, 2)])
+def test_proposals_are_valid(kind: str, space: Small) -> None:
+    asked = run(make(kind, space), 15, n=3)
+    assert len(asked) == 45
+    assert all(space.check(a) is None for a in asked)
+
+
+@over_kinds
+def test_failures_of_all_are_survived(kind: str) -> None:
+    strategy = make(kind, grid(3, 3))
+    for _ in range(20):
+        strategy.tell([(a, FAILED) for a in strategy.ask(2)])
+    assert all(strategy.space.check(a) is None for a in strategy.ask(2))
+
+
+@over_kinds
+def test_a_restored_state_goes_on_the_same(kind: str) -> None:
+    first = make(kind, router())
+    run(first, 5, n=3)
+    first.ask(2)  # stay pending
+    state = first.state_dict()
+    continued = run(first, 5, n=2)
+    for seed in (3, 4):  # twice, as the state must not change
+        second = make(kind, router(), seed)
+        second.load_state_dict(state)
+        assert run(second, 5, n=2) == continued
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"algorithm": "manaz"}, "unknown strategy.algorithm 'manaz'. Did you mean 'manas'"),
+        ({"credit": "none"}, "unknown strategy.credit 'none'.*exp3, lsq"),
+        ({"local": "greedy"}, "unknown strategy.local 'greedy'"),
+        ({"eta": 0.0}, "strategy.eta=0.0: expected above 0"),
+        ({"mixing": 0.0}, "strategy.mixing=0.0: expected above 0, to 1"),
+        ({"level": 0}, "strategy.level=0: expected at least 1"),
+        ({"epsilon": 1.5}, "strategy.epsilon=1.5: expected 0 to 1"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(NasError, match=message):
+        BanditSettings(**settings)

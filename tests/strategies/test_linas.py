@@ -1,0 +1,166 @@
+"""LINAS: batches that NSGA-II finds on predictors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from grids import Grid, architecture, distance, failed, goes_on_the_same, measured, run
+from sklearn.linear_model import Ridge
+from sklearn.svm import SVR
+
+from nas.errors import NasError
+from nas.objective import Measurement, Objective
+from nas.pareto import hypervolume
+from nas.space import Architecture
+from nas.strategies.linas import LINAS, LINASSettings, choose_predictor
+from nas.strategies.random import RandomSearch
+
+QUICK = {"batch": 10, "population": 10, "predictions": 200}
+
+
+def make(
+    space: Grid | None = None, seed: int = 0, text: str = "accuracy", **settings: Any
+) -> LINAS:
+    return LINAS(space or Grid(), Objective(text), seed, LINASSettings(**(QUICK | settings)))
+
+
+# -- predictors -----------------------------------------------------------------------------------
+
+
+def test_a_linear_function_is_learned_by_ridge_and_another_by_support_vectors() -> None:
+    rng = np.random.default_rng(0)
+    features = rng.integers(0, 2, (80, 6)).astype(float)
+    linear = 5.0 + features @ np.arange(1.0, 7.0) + rng.normal(size=80)
+    parity = 5.0 + 3.0 * (features[:, 0] == features[:, 1]) + (features[:, 2] != features[:, 3])
+    assert isinstance(choose_predictor(features, linear).regressor_, Ridge)
+    model = choose_predictor(features, parity)
+    assert isinstance(model.regressor_, SVR)
+    assert model.predict(features) == pytest.approx(parity, abs=0.3)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e6])
+def test_units_make_no_difference_to_a_predictor(unit: float) -> None:
+    rng = np.random.default_rng(0)
+    features = rng.integers(0, 2, (40, 6)).astype(float)
+    values = 70.0 + features[:, 0] * features[:, 1]
+    plain, scaled = (choose_predictor(features, u * values) for u in (1.0, unit))
+    assert scaled.predict(features) == pytest.approx(unit * plain.predict(features))
+    assert type(scaled.regressor_) is type(plain.regressor_)
+
+
+def test_a_constant_can_be_learned() -> None:
+    features = np.eye(6)
+    assert choose_predictor(features, np.full(6, 3.0)).predict(features) == pytest.approx(3.0)
+
+
+# -- the loop -------------------------------------------------------------------------------------
+
+
+def test_the_first_batch_is_random_and_the_next_is_predicted_to_be_good() -> None:
+    space = Grid(10, 4)
+    strategy = make(space)
+    first = run(strategy, 10)
+    second = run(strategy, 10)
+    mean = [np.mean([sum(a.choices) for a in batch]) for batch in (first, second)]
+    assert mean[0] == pytest.approx(15, abs=4)
+    assert mean[1] > mean[0] + 5
+
+
+def test_predictors_are_refitted_after_a_batch() -> None:
+    strategy = make()
+    run(strategy, 10)
+    lengths = []
+    for _ in range(22):
+        run(strategy, 1)
+        lengths.append(len(strategy.queue))
+    assert lengths == [*range(9, -1, -1)] * 2 + [9, 8]
+
+
+def test_a_batch_is_new_and_without_repeats() -> None:
+    assert len(set(run(make(Grid(4, 3)), 70))) == 70  # of 81
+
+
+def test_it_finds_the_optimum_of_an_additive_function() -> None:
+    for sign, best in (("", 5), ("-", 0)):
+        strategy = make(Grid(10, 6), text=f"{sign}accuracy", predictions=2000, batch=30)
+        asked = run(strategy, 90)
+        assert min(distance(a, architecture(*[best] * 10)) for a in asked) <= 2
+
+
+def test_two_objectives() -> None:
+    space = Grid(10, 6)
+    both = Objective("accuracy,-cost")
+
+    def volume(asked: list[Architecture]) -> float:
+        scores = np.array([both.scores(measured(a)) for a in asked])
+        volume = hypervolume(scores, np.array([-1.0, -11.0]))
+        return volume / sum(5 * cost + 1 for cost in range(11))  # the largest there is
+
+    by_chance = volume(run(RandomSearch(space, both, 0), 90))
+    found = volume(run(make(space, text=both.text, batch=30, predictions=1000), 90))
+    assert by_chance < 0.7
+    assert found > 0.95
+
+
+def test_failures_are_the_worst() -> None:
+    strategy = make(Grid(6, 4), batch=40)
+    first = strategy.ask(40)
+    results = [(a, failed() if a.choices[0] == 3 else measured(a)) for a in first]
+    strategy.tell(results)
+    batch = strategy.ask(40)
+    assert sum(a.choices[0] == 3 for a in batch) < sum(a.choices[1] == 3 for a in batch)
+
+
+def test_failures_alone_leave_it_at_random_search() -> None:
+    strategy = make()
+    for _ in range(10):
+        strategy.tell([(a, failed()) for a in strategy.ask(4)])
+    assert len(set(strategy.ask(30))) == 30
+    assert not strategy.queue
+
+
+def test_it_does_not_wait_for_results() -> None:
+    strategy = make()
+    asked = strategy.ask(25)
+    assert len(set(asked)) == 25
+    strategy.tell([(a, measured(a)) for a in asked[:12]])
+    more = strategy.ask(25)
+    assert len(set(asked + more)) == 50
+
+
+def test_results_of_what_was_not_asked_count() -> None:
+    strategy = make()
+    given = strategy.space.sample(np.random.default_rng(5), 12)
+    strategy.tell([(a, measured(a)) for a in given])
+    batch = strategy.ask(10)
+    assert np.mean([sum(a.choices) for a in batch]) > 11
+    assert not set(batch) & set(given)
+
+
+def test_a_space_is_exhausted_and_it_goes_on() -> None:
+    assert len(set(run(make(Grid(2, 2)), 30))) == 4
+    assert set(run(make(Grid(1, 1)), 15)) == {architecture(0)}
+    assert len(set(run(make(Grid(5, 2, even=True)), 30))) == 16
+
+
+def test_state() -> None:
+    first = make()
+    run(first, 14)
+    first.ask(2)
+    first.tell([(architecture(0, 0, 0, 0, 0, 0), Measurement({"accuracy": 1.0}))])
+    goes_on_the_same(first, make(seed=9), 15)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"batch": 4}, "strategy.batch=4: expected at least 5"),
+        ({"predictions": 0}, "strategy.predictions=0: expected at least 1"),
+        ({"population": 1}, "strategy.population=1: expected at least 2"),
+    ],
+)
+def test_settings_out_of_range(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(NasError, match=message):
+        LINASSettings(**settings)

@@ -1,0 +1,150 @@
+"""Reinforcement learning as a strategy: batches, failures, states."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from small_spaces import FAILED, Allowed, grid, router, scored
+from torch import Tensor
+
+from nas.errors import NasError
+from nas.objective import Measurement, Objective, parse_limits
+from nas.space import Architecture, SearchSpace
+from nas.strategies.controller.settings import ALGORITHMS, RLSettings
+from nas.strategies.rl import ReinforcementLearning
+
+over_algorithms = pytest.mark.parametrize("algorithm", ALGORITHMS)
+
+
+def make(
+    space: SearchSpace | None = None, seed: int = 0, objective: str = "accuracy", **settings: Any
+) -> ReinforcementLearning:
+    made = RLSettings(**{"hidden": 8, "batch_size": 4, "learning_rate": 0.05, **settings})
+    return ReinforcementLearning(space or grid(4, 3), Objective(objective), seed, made)
+
+
+def weights(strategy: ReinforcementLearning) -> Tensor:
+    parts = [parameter.detach().flatten() for parameter in strategy.controller.parameters()]
+    return torch.cat(parts)
+
+
+def measured(architecture: Architecture) -> Measurement:
+    return scored(float(sum(architecture.choices)))
+
+
+def run(strategy: ReinforcementLearning, rounds: int, n: int = 4) -> list[Architecture]:
+    asked = []
+    for _ in range(rounds):
+        proposed = strategy.ask(n)
+        strategy.tell([(a, measured(a)) for a in proposed])
+        asked += proposed
+    return asked
+
+
+@over_algorithms
+@pytest.mark.parametrize("space", [grid(4, 3), router(), Allowed()])
+def test_it_finds_what_is_rewarded(algorithm: str, space: SearchSpace) -> None:
+    asked = run(make(space, algorithm=algorithm), 60)
+    early, late = asked[:40], asked[-40:]
+    assert all(space.check(a) is None for a in asked)
+    mean = [sum(sum(a.choices) for a in part) / 40 for part in (early, late)]
+    best = max(sum(a.choices) for a in asked)
+    assert mean[1] > mean[0] + 0.4 * (best - mean[0])
+
+
+@over_algorithms
+def test_minimised_objectives_are_minimised(algorithm: str) -> None:
+    asked = run(make(objective="-accuracy", algorithm=algorithm), 60)
+    assert sum(sum(a.choices) for a in asked[-40:]) < 0.5 * sum(sum(a.choices) for a in asked[:40])
+
+
+def test_results_are_learned_from_in_batches() -> None:
+    """Told one by one, in any grouping, also of architectures that were not asked for."""
+    first, second = make(), make()
+    results = [(a, measured(a)) for a in grid(4, 3).sample(first.rng, 10)]
+    start = weights(first)
+    first.tell(results[:3])
+    assert torch.equal(weights(first), start)
+    first.tell(results[3:])  # two batches of four
+    assert not torch.equal(weights(first), start)
+    for result in results:
+        second.tell([result])
+    assert torch.equal(weights(first), weights(second))
+
+
+@over_algorithms
+def test_failures_alone_teach_nothing(algorithm: str) -> None:
+    strategy = make(algorithm=algorithm)
+    start = weights(strategy)
+    strategy.tell([(a, FAILED) for a in strategy.ask(8)])
+    assert torch.equal(weights(strategy), start)
+
+
+@over_algorithms
+def test_failures_and_broken_limits_are_as_bad_as_the_worst(algorithm: str) -> None:
+    """Architectures that start with 2 fail, break a limit, or have the worst score: all alike."""
+    told = {
+        "fails": FAILED,
+        "breaks": Measurement({"accuracy": 9.0, "loss": 5.0}),
+        "is worst": Measurement({"accuracy": 0.25, "loss": 0.0}),
+    }
+    found = {}
+    for name, bad in told.items():
+        strategy = make(algorithm=algorithm)
+        strategy.objective = Objective("accuracy", parse_limits("loss<1"))
+        good = [(Architecture("small", (0, 0, 0, i)), 0.25 + 0.5 * i) for i in range(3)]
+        results = [(a, Measurement({"accuracy": score, "loss": 0.0})) for a, score in good]
+        strategy.scale.add([0.25, 0.75])  # known before, alike for all
+        strategy.tell([*results, (Architecture("small", (2, 0, 0, 0)), bad)])
+        strategy.scale.add([])
+        found[name] = weights(strategy)
+    assert torch.equal(found["fails"], found["breaks"])
+    # The worst score counts itself for mean and deviation; the direction is the same.
+    start = weights(make(algorithm=algorithm))
+    steps = [found[name] - start for name in ("fails", "is worst")]
+    assert torch.nn.functional.cosine_similarity(*steps, dim=0) > 0.95
+
+
+def test_rejected_samples_are_not_proposed() -> None:
+    space = Allowed((1, 1))
+    assert {a.choices for a in make(space).ask(50)} == {(1, 1)}
+
+
+@over_algorithms
+@pytest.mark.parametrize("space", [router(), Allowed()])
+def test_a_restored_state_goes_on_the_same(algorithm: str, space: SearchSpace) -> None:
+    """In the middle of a batch; the state is not changed by what comes after."""
+    first = make(space, algorithm=algorithm, minibatches=2)
+    run(first, 5, n=3)
+    state = first.state_dict()
+    continued = run(first, 5, n=3)
+    for seed in (3, 4):
+        second = make(space, seed, algorithm=algorithm, minibatches=2)
+        second.load_state_dict(state)
+        assert run(second, 5, n=3) == continued
+        assert torch.equal(weights(second), weights(first))
+
+
+def test_proposals_may_stay_pending() -> None:
+    strategy = make()
+    pending = [a for _ in range(5) for a in strategy.ask(3)]
+    strategy.tell([(a, measured(a)) for a in reversed(pending)])
+    assert all(strategy.space.check(a) is None for a in strategy.ask(3))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"algorithm": "pppo"}, "unknown strategy.algorithm 'pppo'. Did you mean 'ppo'"),
+        ({"rejection": "none"}, "unknown strategy.rejection 'none'.*corrected, plain"),
+        ({"batch_size": 0}, "strategy.batch_size=0: expected at least 1"),
+        ({"learning_rate": 0.0}, "strategy.learning_rate=0.0: expected above 0"),
+        ({"entropy_weight": -1.0}, "strategy.entropy_weight=-1.0: expected at least 0"),
+        ({"gae_decay": 1.5}, "strategy.gae_decay=1.5: expected 0 to 1"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(NasError, match=message):
+        RLSettings(**settings)
