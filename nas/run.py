@@ -193,9 +193,7 @@ class Run:
                 return optuna.load_study(study_name="nas", storage=storage)
             except KeyError:  # none yet; only reading must not write, nor wait for a lock
                 directions = [goal.direction for goal in self.objective.goals]
-                return optuna.create_study(
-                    storage=storage, study_name="nas", directions=directions
-                )
+                return optuna.create_study(storage=storage, study_name="nas", directions=directions)
         except Exception as error:
             raise NasError(f"{file} is damaged ({type(error).__name__}: {error})") from error
 

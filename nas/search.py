@@ -161,7 +161,9 @@ def _black_box(
     _say_memory(plan, run, evaluator, progress)
     evaluator.prepare()
     seed = seed_of(plan.config["seed"], "strategy")
-    strategy = plan.strategy(_limited(plan, evaluator), plan.objective, seed, plan.strategy_settings)
+    strategy = plan.strategy(
+        _limited(plan, evaluator), plan.objective, seed, plan.strategy_settings
+    )
     best = run_black_box(run, strategy, evaluator, plan.config["evaluations"], progress)
     return best.architecture, best.measurement.metrics, evaluator.weights_of(best.architecture)
 

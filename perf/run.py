@@ -13,9 +13,12 @@ from nas.data.device import find_device
 from perf.case import STRATEGIES, Case
 from perf.comparison import comparison_table
 from perf.machine import describe, heading
+from perf.populations import populations_table
 from perf.report import Report
 from perf.scoring import scoring_table
+from perf.strategies import strategies_table
 from perf.switches import switches_table
+from perf.tables import tables_table
 
 PAPER_BATCHES = {"darts": 64, "pc-darts": 256}
 
@@ -30,6 +33,9 @@ class Scale:
         paths: How many architectures are scored.
         batch: Images a step.
         size: Side of an image in pixels.
+        lookups: How many architectures are looked up at once.
+        evaluations: Budgets of strategies on a table; all but the first for the costliest only.
+        population: How many architectures are drawn, mutated and encoded.
     """
 
     networks: tuple[tuple[int, int], ...]
@@ -37,6 +43,9 @@ class Scale:
     paths: int
     batch: int = 32
     size: int = 32
+    lookups: int = 20_000
+    evaluations: tuple[int, ...] = (150,)
+    population: int = 100_000
 
     def cases(self, strategy: str) -> list[Case]:
         """Return the cases of a strategy, the largest network last."""
@@ -44,9 +53,18 @@ class Scale:
 
 
 SCALES = {
-    "full": Scale(((8, 5), (16, 8)), repeats=7, paths=200),
+    "full": Scale(((8, 5), (16, 8)), repeats=7, paths=200, evaluations=(150, 500, 1000, 2000)),
     "quick": Scale(((8, 5),), repeats=3, paths=50),
-    "tiny": Scale(((4, 3),), repeats=1, paths=5, batch=4, size=8),
+    "tiny": Scale(
+        ((4, 3),),
+        repeats=1,
+        paths=5,
+        batch=4,
+        size=8,
+        lookups=50,
+        evaluations=(12,),
+        population=20,
+    ),  # fmt: skip
 }
 
 
@@ -72,6 +90,12 @@ def run(options: argparse.Namespace) -> int:
         switches_table(largest, device, repeats, report)
     if "scoring" in options.only:
         scoring_table(8 * scale.batch, scale.size, scale.paths, device, repeats, report)
+    if "tables" in options.only:
+        tables_table(scale.lookups, repeats, report)
+    if "strategies" in options.only:
+        strategies_table(scale.evaluations, report)
+    if "populations" in options.only:
+        populations_table(scale.population, report)
     return conclude(report.problems)
 
 

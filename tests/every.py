@@ -1,8 +1,9 @@
-"""Every space, those of a user among them, and every strategy, for tests that combine them."""
+"""Every space, strategy and evaluator, and spaces of a user, for tests that combine them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -11,7 +12,7 @@ from nas.mutables import Elastic, OneOf, SomeOf
 from nas.search_spaces.module import ModuleSpace
 from nas.space import SearchSpace
 
-__all__ = ["BLACK_BOX", "DIFFERENTIABLE", "ENTRIES", "SPACES"]
+__all__ = ["BLACK_BOX", "DIFFERENTIABLE", "ENTRIES", "EVALUATORS", "SPACES"]
 
 
 class Net(nn.Module):
@@ -59,3 +60,12 @@ SPACES: dict[str, Callable[[], SearchSpace]] = {
 ENTRIES = registry.names("strategies")
 BLACK_BOX = [name for name, entry in ENTRIES.items() if isinstance(entry.factory, type)]
 DIFFERENTIABLE = [name for name in ENTRIES if name not in BLACK_BOX]
+
+EVALUATORS: dict[str, dict[str, Any]] = {
+    "predictor": {"measured_by": "proxy", "measure": {"score": "params"}},
+    "proxy:params": {"batch_size": 4},
+    "supernet": {"batch_size": 16, "epochs": 1, "calibration": 16},
+    "table": {},
+    "train": {"batch_size": 16, "epochs": 1},
+}
+"""Every evaluator as typed, with settings that take little time."""

@@ -8,18 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nas.errors import NasError
-from nas.limited import LimitedSpace
-from nas.mutables import Elastic, OneOf
-from nas.objective import Limit, parse_limits
-from nas.search_spaces.module import ModuleSpace
-from nas.search_spaces.nas_bench_101 import NASBench101
-from nas.search_spaces.nas_bench_201 import NASBench201
-from nas.search_spaces.nats_size import NATSSize
-from nas.search_spaces.transnas_macro import TransNASMacro
-from nas.space import Architecture, SearchSpace
-from nas.task import TaskInfo
-from nas.testing import SpaceContract
+pytest.register_assert_rewrite("nas.testing")
+
+from nas.errors import NasError  # noqa: E402
+from nas.limited import LimitedSpace  # noqa: E402
+from nas.mutables import Elastic, OneOf  # noqa: E402
+from nas.objective import Limit, parse_limits  # noqa: E402
+from nas.search_spaces.module import ModuleSpace  # noqa: E402
+from nas.search_spaces.nas_bench_101 import NASBench101  # noqa: E402
+from nas.search_spaces.nas_bench_201 import NASBench201  # noqa: E402
+from nas.search_spaces.nats_size import NATSSize  # noqa: E402
+from nas.search_spaces.transnas_macro import TransNASMacro  # noqa: E402
+from nas.space import Architecture, SearchSpace  # noqa: E402
+from nas.task import TaskInfo  # noqa: E402
+from nas.testing import SpaceContract  # noqa: E402
 
 TINY = TaskInfo((3, 8, 8), 10)
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from every import BLACK_BOX, DIFFERENTIABLE, SPACES
+from every import BLACK_BOX, DIFFERENTIABLE, EVALUATORS, SPACES
 from torch import Tensor
 
 from nas import registry
@@ -35,13 +35,6 @@ SMALL: dict[str, dict[str, dict[str, Any]]] = {
 """Small networks; a space without an entry takes its own for scale "small"."""
 
 STRATEGIES = [*BLACK_BOX, *DIFFERENTIABLE]
-EVALUATORS: dict[str, dict[str, Any]] = {
-    "predictor": {"measured_by": "proxy", "measure": {"score": "params"}},
-    "proxy:params": {"batch_size": 4},
-    "supernet": {"batch_size": 16, "epochs": 1, "calibration": 16},
-    "table": {},
-    "train": {"batch_size": 16, "epochs": 1},
-}
 SHARE = 13  # one in so many combinations is in the default run
 
 

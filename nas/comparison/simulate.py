@@ -48,6 +48,7 @@ class _Evaluation:
     number: int
     architecture: Architecture = field(compare=False)
     measurement: Measurement = field(compare=False)
+    key: Architecture | None = field(default=None, compare=False)
 
 
 def simulate(benchmark: Benchmark, strategy: Strategy, budget: Budget, repeat: Repeat) -> None:
@@ -116,15 +117,21 @@ class _Search:
     def _propose(self) -> Architecture | None:
         """Ask for an architecture that is neither known nor being evaluated."""
         space = self.benchmark.space
-        pending = {space.canonical(evaluation.architecture) for evaluation in self.queue}
         for _ in range(_MOST_PENDING):
             found = self.proposals.ask(1)
             if not found:
                 return None
             architecture = space.require(found[0])
-            if space.canonical(architecture) not in pending:
+            if not self.queue or space.canonical(architecture) not in self._pending():
                 return architecture
         return None
+
+    def _pending(self) -> set[Architecture]:
+        """Return what is being evaluated, by `canonical`, which some spaces take long for."""
+        canonical = self.benchmark.space.canonical
+        for evaluation in self.queue:
+            evaluation.key = evaluation.key or canonical(evaluation.architecture)
+        return {evaluation.key for evaluation in self.queue if evaluation.key}
 
     def _seen(self, measurement: Measurement) -> Measurement:
         """Leave out what a search must not see."""

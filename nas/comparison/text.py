@@ -162,8 +162,8 @@ def _overall_block(overall: Overall) -> str:
     if overall.friedman is not None:
         tests = f"Friedman test p = {_p(overall.friedman)}; {tests}"
     head = textwrap.fill(
-        f"over {len(overall.benchmarks)} benchmarks: a score is 1 at a table's optimum and 0 at its "
-        "mean architecture. Nash averaging (Balduzzi et al., 2018) weighs the benchmarks as an "
+        f"over {len(overall.benchmarks)} benchmarks: a score is 1 at a table's optimum and 0 at "
+        "its mean architecture. Nash averaging (Balduzzi et al., 2018) weighs the benchmarks as an "
         "opponent would who wants scores low, so that copies of a benchmark change nothing.",
         width=100,
     )

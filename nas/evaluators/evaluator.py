@@ -200,11 +200,7 @@ class Evaluator(ABC):
             measurements += [_measurement(result, seconds) for result in results]
         return measurements
 
-
-
-    def _results(
-        self, architectures: Sequence[Architecture]
-    ) -> list[dict[str, float] | Exception]:
+    def _results(self, architectures: Sequence[Architecture]) -> list[dict[str, float] | Exception]:
         limit = self.context.timeout and self.context.timeout * len(architectures)
         try:
             with time_limit(limit):

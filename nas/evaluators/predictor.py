@@ -99,7 +99,9 @@ class PredictorEvaluator(Evaluator):
     @classmethod
     def usual_objective(cls, settings: PredictorSettings) -> str:
         measuring: Any = registry.get("evaluators", settings.measured_by).factory
-        usual: str = measuring.usual_objective(fill(measuring.Settings, settings.measure, "measure"))
+        usual: str = measuring.usual_objective(
+            fill(measuring.Settings, settings.measure, "measure")
+        )
         return settings.objective or usual
 
     # -- what is the other evaluator's --------------------------------------------------------

@@ -25,8 +25,8 @@ class Effect:
 
     Args:
         motif: The sub-structure.
-        change: What one more node with it adds to the predicted score: the expected derivatives by
-            the counts of its label and of the node's labels at all lower levels, added up.
+        change: What one more of it adds to the predicted score: the expected derivatives by the
+            counts of all labels that are there with it, added up.
         own: The expected derivative by the count of its own label alone.
         spread: Standard deviation of `change` over the architectures that have it.
         count: How many architectures have it.
@@ -49,8 +49,8 @@ def effects_of(model: WLGaussianProcess, min_count: int) -> list[Effect]:
     """Return the effect of every sub-structure that a fitted model knows, the best first.
 
     The derivative of the predicted mean by a count, (dk/dphi) K^-1 y, is averaged over the
-    observed architectures that have the sub-structure. A node that has a label has those of lower
-    levels, too, which stand for less of what follows it; as no count can change alone, theirs are
+    observed architectures that have the sub-structure. No count can change alone: with its label
+    come the labels of lower levels of its first node, and those of the nodes after it; theirs are
     added. Of nodes that every architecture has equally often, such as the input, there cannot be
     one more: theirs is compared with the mean over all of them. Labels that the same nodes have
     are told once, as the lowest.
@@ -98,13 +98,33 @@ class _Nodes:
         for row, at in zip(self.slopes, self.columns, strict=True):
             numbers = np.asarray(counts[self.owners, at]).ravel()
             row[:] = pull[at] / sizes[self.owners] - numbers * (mean / sizes**2)[self.owners]
-        self.constant = self._constant(counts)
+        self.fixed = np.zeros(len(self.owners), np.bool_)
+        """Of every node, whether all architectures have as many with its operation."""
+        alone = np.cumsum(self.slopes, axis=0)
+        for column in np.unique(self.columns[0]).tolist():
+            if np.ptp(counts[:, [column]].toarray()) == 0:
+                where = self.columns[0] == column
+                self.fixed |= where
+                alone[:, where] -= alone[:, where].mean(1, keepdims=True)
+        self.changes = self._with_what_follows(alone)
+        """What the node's label does, with all that is there with it, [levels + 1, nodes]."""
 
-    def _constant(self, counts: Any) -> NDArray[np.bool_]:
-        """Tell of every node whether all architectures have as many with its operation, [nodes]."""
-        dense = {c: counts[:, [c]].toarray() for c in np.unique(self.columns[0]).tolist()}
-        same = [c for c, numbers in dense.items() if np.ptp(numbers) == 0]
-        return np.isin(self.columns[0], same)
+    def _with_what_follows(self, alone: Vector) -> Vector:
+        """Add to every node, at every level, the nodes after it, at the level that is left."""
+        changes = alone.copy()
+        start = 0
+        for architecture in self.model.architectures:
+            successors = self.model.wl.structure(architecture).successors
+            for node in range(len(successors)):
+                for level in range(1, len(alone)):
+                    reached, last = {node}, {node}
+                    for left in range(level - 1, -1, -1):
+                        last = {n for before in last for n in successors[before]} - reached
+                        reached |= last
+                        for after in last:
+                            changes[level, start + node] += alone[left, start + after]
+            start += len(successors)
+        return changes
 
     def effect(
         self, level: int, have: NDArray[np.int64], lower: Effect | None, min_count: int
@@ -119,13 +139,10 @@ class _Nodes:
         """
         model = self.model
         rows, first = np.unique(self.owners[have], return_index=True)
-        fixed = bool(self.constant[have[0]])
-        if len(rows) < min_count or (fixed and level == 0):
+        whole = self.total[self.columns[0, have[0]]] == len(have)
+        if len(rows) < min_count or (whole and self.fixed[have[0]]):
             return None
-        slopes = self.slopes[: level + 1].sum(0)
-        changes = slopes[have[first]]
-        if fixed:
-            changes = changes - slopes[self.columns[0] == self.columns[0, have[0]]].mean()
+        changes = self.changes[level, have[first]]
         others = np.delete(model.targets, rows)
         return Effect(
             lower.motif if lower else self._motif(level, int(have[0])),

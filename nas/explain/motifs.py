@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import networkx as nx
 
-from nas.kernels.structure import Label, Structure
+from nas.kernels.structure import ABSENT, Label, Structure
 
 __all__ = ["Motif", "motif_of"]
 
@@ -23,16 +22,18 @@ class Motif:
     Args:
         label: Cell and operation.
         after: What it feeds; empty also where that is not part of the motif.
+        idle: Whether it is part of the motif that it feeds nothing.
     """
 
     label: Label
     after: tuple[Motif, ...] = ()
+    idle: bool = False
 
     @cached_property
     def operations(self) -> str:
         """`conv -> (pool, 2 x conv -> output)`."""
         if not self.after:
-            return self.label[1]
+            return f"{self.label[1]} -> nothing" if self.idle else self.label[1]
         counts = Counter(motif.operations for motif in self.after)
         parts = [f"{n} x {text}" if n > 1 else text for text, n in sorted(counts.items())]
         return (
@@ -59,15 +60,16 @@ class Motif:
                     return node
         place = len(graph)
         graph.add_node(place, op=op, kind=kind)
-        for motif in self.after:
+        for motif in self.after or [Motif(("", "nothing"))] * self.idle:
             graph.add_edge(place, motif._add_to(graph))
         return place
 
 
 def motif_of(structure: Structure, node: int, level: int) -> Motif:
     """Return what the label of a node at a level stands for."""
-    after: list[Any] = []
-    if level:
-        after = [motif_of(structure, target, level - 1) for target in structure.successors[node]]
+    targets = structure.successors[node] if level else []
+    after = [motif_of(structure, target, level - 1) for target in targets]
     order = sorted(after, key=lambda motif: (motif.label, motif.operations))
-    return Motif(structure.labels[node], tuple(order))
+    op = structure.labels[node][1]
+    idle = bool(level) and not after and op != "output" and op not in ABSENT
+    return Motif(structure.labels[node], tuple(order), idle)

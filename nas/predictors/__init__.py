@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 __all__ = ["PREDICTORS", "make_predictor"]
 
 PREDICTORS = {
-    "linas": ("nas.predictors.linas", "Linas"),
     "mlp": ("nas.predictors.mlp", "MLPEnsemble"),
     "trees": ("nas.predictors.trees", "BoostedTrees"),
     "wl-gp": ("nas.predictors.wl_gp", "WLGP"),

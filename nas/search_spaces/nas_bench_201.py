@@ -6,14 +6,19 @@ Source: Dong & Yang, NAS-Bench-201, ICLR 2020, arXiv:2001.00326.
 from __future__ import annotations
 
 import re
+from functools import cache
+from itertools import product
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from nas import registry
 from nas.errors import NasError, unknown
-from nas.search_spaces.cells.dense_space import DenseCellSpace
+from nas.search_spaces.cells.dense_space import EDGES, DenseCellSpace
 from nas.search_spaces.cells.space import image_shape
 from nas.settings import fill
-from nas.space import Architecture
+from nas.space import Architecture, Choices
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,16 +38,13 @@ OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_
     "Dong & Yang, NAS-Bench-201, ICLR 2020, arXiv:2001.00326",
 )
 class NASBench201(DenseCellSpace):
-    """One of five operations on every edge: 5^6 = 15,625 architectures, 6,466 different ones.
-
-    `canonical` gives the paper's own 6,466 classes.
-    """
+    """One of five operations on every edge: 5^6 = 15,625 architectures, 6,466 different ones."""
 
     name = "nas-bench-201"
     description = "one cell, 4 states, 5 operations an edge"
     candidates = OPERATIONS
 
-    # -- text ---------------------------------------------------------------------------------
+    # -- text and equality --------------------------------------------------------------------
 
     def format(self, architecture: Architecture) -> str:
         """Write `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`."""
@@ -69,6 +71,23 @@ class NASBench201(DenseCellSpace):
             if name not in OPERATIONS:
                 raise unknown(f"operation of edge {position + 1}", name, OPERATIONS)
         return Architecture(self.name, tuple(OPERATIONS.index(name) for name in names))
+
+    def canonical(self, architecture: Architecture) -> Architecture:
+        """Map to the first architecture, in the order of rows, that computes the same.
+
+        Two cells are the same where their outputs, written as expressions, are: `none` of
+        anything is zero, as is any operation of zero, `skip_connect` is its input, and sums have
+        no order. This gives the paper's own 6,466 classes (sec. 2.1). It keeps x and x + 0 apart,
+        so that some of its classes still compute the same.
+        """
+        [code] = self.keys(np.array([architecture.choices])).tolist()
+        choices = np.unravel_index(code, self.cardinalities)
+        return Architecture(self.name, tuple(map(int, choices)))
+
+    def keys(self, choices: Choices) -> NDArray[np.uint64]:
+        numbers = np.ravel_multi_index(tuple(choices.T), self.cardinalities)
+        keys: NDArray[np.uint64] = _classes()[numbers]
+        return keys
 
     # -- networks -----------------------------------------------------------------------------
 
@@ -121,3 +140,32 @@ class NASBench201(DenseCellSpace):
 
     def supernet_defaults(self, scale: str) -> dict[str, Any]:
         return {"channels": 16, "cells": 5} if scale == "paper" else {"channels": 8, "cells": 1}
+
+
+def _expression(choices: tuple[int, ...]) -> str:
+    """Write what the cell computes, in the paper's notation: `#` is zero, `(x)@op` an operation.
+
+    Terms are sorted as texts, and the count of 6,466 depends on these very texts: where an
+    identity nests one sum in another, equal sums may come out in another order.
+    """
+    operation = {edge: OPERATIONS[choice] for edge, choice in zip(EDGES, choices, strict=True)}
+    states = ["x"]
+    for target in range(1, 4):
+        terms = (_term(operation[target, source], states[source]) for source in range(target))
+        states.append("+".join(sorted(terms)))
+    return states[-1]
+
+
+def _term(operation: str, state: str) -> str:
+    if operation == "none" or state == "#":
+        return "#"
+    return state if operation == "skip_connect" else f"({state})@{operation}"
+
+
+@cache
+def _classes() -> NDArray[np.uint64]:
+    """Return, for the number of every row, the number of the first row that computes the same."""
+    first: dict[str, int] = {}
+    rows = enumerate(product(range(len(OPERATIONS)), repeat=len(EDGES)))
+    numbers = [first.setdefault(_expression(row), number) for number, row in rows]
+    return np.array(numbers, dtype=np.uint64)

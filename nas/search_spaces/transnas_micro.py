@@ -39,14 +39,12 @@ class TransNASMicro(DenseCellSpace):
     """One of four operations on every edge: 4^6 = 4,096 architectures.
 
     In the first cell of a module that halves the resolution, edges from the input have stride 2;
-    `skip_connect` is a pair of convolutions there. So it counts as an operation in `canonical`
-    where it leaves the input, and as nothing elsewhere.
+    `skip_connect` is a pair of convolutions there. The paper takes no two architectures for equal.
     """
 
     name = "transnas-micro"
     description = "one cell, 4 states, 4 operations an edge, 5 modules"
     candidates = OPERATIONS
-    skips_pass_on = (False, True, True)
 
     # -- text ---------------------------------------------------------------------------------
 

@@ -136,20 +136,20 @@ class BOWL(Strategy):
         settings = self.settings
         best = np.argsort(-scores, kind="stable")[: settings.parents]
         mutated = round(settings.pool * settings.mutated)
-        parents = self.space.to_array([architectures[i] for i in best])
-        children = self._mutated(np.resize(parents, (mutated, parents.shape[1])))
+        children = self._mutated([architectures[i] for i in best], mutated)
         rest = self.space.sample_choices(self.rng, settings.pool - len(children))
         return list(dict.fromkeys(self.space.from_array(np.concatenate([children, rest]))))
 
-    def _mutated(self, parents: Choices) -> Choices:
-        """Mutate every row of a population [n, d]; what nothing valid is next to is left out."""
+    def _mutated(self, parents: Sequence[Architecture], n: int) -> Choices:
+        """Return n mutations of parents in turn, [n, d]; none of those nothing valid is next to."""
+        rows = self.space.to_array(parents)
+        if not len(rows) or not n:
+            return rows[:0]
         try:
-            return self.space.mutate_choices(parents, self.rng)
+            return self.space.mutate_choices(np.resize(rows, (n, rows.shape[1])), self.rng)
         except NasError:
-            if len(parents) < 2:
-                return parents[:0]
-        half = len(parents) // 2
-        return np.concatenate([self._mutated(parents[:half]), self._mutated(parents[half:])])
+            fertile = [parent for parent in parents if self.space.neighbors(parent)]
+            return self._mutated(fertile, n) if len(fertile) < len(parents) else rows[:0]
 
     def _best_of(self, pool: Sequence[Architecture], model: WLGaussianProcess) -> Architecture:
         """Return the new candidate with the largest expected improvement."""

@@ -108,7 +108,8 @@ def _crossed(
     space: SearchSpace, mothers: Choices, fathers: Choices, rng: np.random.Generator
 ) -> Choices:
     """Take every decision from one of two parents; the mother where nothing valid comes of it."""
-    children, left = mothers.copy(), np.arange(len(mothers))
+    children: Choices = mothers.copy()
+    left = np.arange(len(mothers))
     for _ in range(_TRIES):
         pick = rng.random((len(left), mothers.shape[1])) < 0.5
         rows = np.where(pick, mothers[left], fathers[left])
@@ -126,7 +127,8 @@ def mutated(space: SearchSpace, choices: Choices, rng: np.random.Generator) -> C
 
     Unlike `space.mutate_choices`, a row for which nothing valid is found stays as it is.
     """
-    children, left = choices.copy(), np.arange(len(choices))
+    children: Choices = choices.copy()
+    left = np.arange(len(choices))
     for _ in range(_TRIES):
         rows = _changed(space, choices[left], rng)
         valid = space.feasible(rows)
@@ -142,7 +144,8 @@ def _changed(space: SearchSpace, choices: Choices, rng: np.random.Generator) -> 
     cardinalities, every = np.array(space.cardinalities), np.arange(len(choices))
     can_change = space.active(choices) & (cardinalities > 1)
     columns = np.where(can_change, rng.random(choices.shape), -1.0).argmax(1)
-    counts, rows = cardinalities[columns], choices.copy()
+    counts = cardinalities[columns]
+    rows: Choices = choices.copy()
     shifts = 1 + (rng.random(len(rows)) * (counts - 1)).astype(np.int64)
     rows[every, columns] = (rows[every, columns] + shifts) % counts
     rows[~space.active(rows)] = 0

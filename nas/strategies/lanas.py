@@ -30,12 +30,17 @@ Ints = NDArray[np.int64]
 
 @dataclass
 class LaNASSettings:
-    """Settings of LaNAS."""
+    """Settings of LaNAS.
+
+    The tree, its first samples and its refits are the reference's, whose Cp is 0.1. Of 0, 0.02,
+    0.05, 0.1 and 0.5, for scores that are brought to 0 to 1, 0.02 and 0.05 found the best of 150
+    on NAS-Bench-Graph, NAS-Bench-201 and a synthetic space. Mutants help everywhere.
+    """
 
     initial: int = setting(10, "random architectures before the first tree is learned")
     refit: int = setting(20, "results after which the tree is learned anew")
     height: int = setting(5, "levels of the tree, root and leaves included")
-    exploration: float = setting(0.1, "Cp of UCT; scores lie between 0 and 1")
+    exploration: float = setting(0.05, "Cp of UCT; scores lie between 0 and 1")
     ridge: float = setting(1.0, "penalty of the linear models")
     draws: int = setting(100, "random architectures to find members of a leaf among")
     mutants: int = setting(100, "mutations of known members of a leaf to find more among")
@@ -233,9 +238,10 @@ class LaNAS(Strategy):
         rows = self._candidates(path)
         agreed = (self.tree.paths(self.space.encode_choices(rows)) == path).sum(1)
         order = np.lexsort((self.rng.random(len(rows)), -agreed))
-        for row in rows[order]:
-            if not self.seen.known(row[None])[0]:
-                return row[None]
+        for at in order.tolist():
+            row: Choices = rows[at : at + 1]
+            if not self.seen.known(row)[0]:
+                return row
         return self.seen.sample(self.rng, 1)
 
     def _candidates(self, path: Ints) -> Choices:

@@ -22,7 +22,7 @@ from nas.strategies.evolution_pareto import NSGA2Settings, breed, survivors
 from nas.strategies.seen import Seen
 from nas.strategies.strategy import Strategy
 
-__all__ = ["LINAS", "LINASSettings", "choose_predictor"]
+__all__ = ["LINAS", "LINASSettings", "Predictor", "choose_predictor"]
 
 Floats = NDArray[np.float64]
 _FOLDS = 5
@@ -53,39 +53,60 @@ class LINASSettings:
         return NSGA2Settings(self.population, self.crossover, self.mutations)
 
 
-def choose_predictor(encodings: Floats, values: Floats) -> Any:
+@dataclass(frozen=True)
+class Predictor:
+    """A fitted model of standardised values.
+
+    Args:
+        model: A fitted scikit-learn regressor.
+        mean: Of the values.
+        scale: Their standard deviation.
+    """
+
+    model: Any
+    mean: float
+    scale: float
+
+    @classmethod
+    def fit(cls, model: Any, encodings: Floats, values: Floats) -> Predictor:
+        """Fit a model to values [n] of encodings [n, d]."""
+        mean, scale = float(values.mean()), float(values.std()) or 1.0
+        return cls(model.fit(encodings, (values - mean) / scale), mean, scale)
+
+    def __call__(self, encodings: Floats) -> Floats:
+        """Return predictions [n] for encodings [n, d]."""
+        predictions: Floats = self.model.predict(encodings) * self.scale + self.mean
+        return predictions
+
+
+def choose_predictor(encodings: Floats, values: Floats) -> Predictor:
     """Fit ridge regression or an RBF support-vector regression, whichever predicts better.
 
     The smallest mean absolute percentage error over 5 folds decides, also between penalties
-    (alpha 0.1 to 10) and costs (C 1 to 100). Targets are standardised for the fit.
+    (alpha 0.1 to 10) and costs (C 1 to 100).
 
     Args:
         encodings: [n, d], n at least 5.
         values: [n].
-
-    Returns:
-        A fitted model with `predict`.
     """
-    from sklearn.compose import TransformedTargetRegressor
     from sklearn.linear_model import Ridge
     from sklearn.model_selection import KFold
-    from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVR
 
     models = [Ridge(alpha=alpha) for alpha in _ALPHAS]
     models += [SVR(kernel="rbf", gamma="auto", epsilon=0.0, C=cost) for cost in _COSTS]
-    scaled = [TransformedTargetRegressor(model, transformer=StandardScaler()) for model in models]
     folds = list(KFold(_FOLDS, shuffle=True, random_state=0).split(encodings))
-    errors = [_cross_validated(model, encodings, values, folds) for model in scaled]
-    return scaled[int(np.argmin(errors))].fit(encodings, values)
+    errors = [_cross_validated(model, encodings, values, folds) for model in models]
+    return Predictor.fit(models[int(np.argmin(errors))], encodings, values)
 
 
 def _cross_validated(model: Any, encodings: Floats, values: Floats, folds: Any) -> float:
+    """Return the mean absolute percentage error of predictions for values that are left out."""
     from sklearn.metrics import mean_absolute_percentage_error
 
     predicted = np.empty_like(values)
     for train, test in folds:
-        predicted[test] = model.fit(encodings[train], values[train]).predict(encodings[test])
+        predicted[test] = Predictor.fit(model, encodings[train], values[train])(encodings[test])
     return float(mean_absolute_percentage_error(values, predicted))
 
 
@@ -175,7 +196,7 @@ class LINAS(Strategy):
             if not len(population):
                 return np.empty((0, len(models)))
             some = self.space.encode_choices(population)
-            return np.stack([model.predict(some) for model in models], axis=1)
+            return np.stack([model(some) for model in models], axis=1)
 
         return predict
 

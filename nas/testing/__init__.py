@@ -1,4 +1,4 @@
-"""The contracts of spaces and strategies, as tests that the author of a plug-in runs too.
+"""The contracts of spaces, strategies and evaluators, as tests that the author of a plug-in runs too.
 
     class TestMySpace(SpaceContract, SupernetContract):
         def make_space(self) -> SearchSpace:
@@ -11,8 +11,15 @@ skipped, with the reason that the space gives.
 from __future__ import annotations
 
 from nas.testing.contract import Contract
+from nas.testing.evaluator_contract import EvaluatorContract
 from nas.testing.space_contract import SpaceContract
 from nas.testing.strategy_contract import StrategyContract
 from nas.testing.supernet_contract import SupernetContract
 
-__all__ = ["Contract", "SpaceContract", "StrategyContract", "SupernetContract"]
+__all__ = [
+    "Contract",
+    "EvaluatorContract",
+    "SpaceContract",
+    "StrategyContract",
+    "SupernetContract",
+]

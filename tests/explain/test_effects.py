@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import networkx as nx
 import numpy as np
 import pytest
 
-from nas.explain.effects import effects_of
+from nas.explain.effects import Effect, effects_of
+from nas.explain.motifs import motif_of
 from nas.kernels.gaussian_process import Hyperparameters, WLGaussianProcess
 from nas.search_spaces.nas_bench_201 import NASBench201
 from nas.space import Architecture
@@ -27,12 +29,21 @@ def judged(some: list[Architecture]) -> np.ndarray:
     return np.array([worth[list(a.choices)].sum() for a in some])
 
 
-def test_an_effect_is_the_mean_derivative() -> None:
+def weights_of(counts: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    noisy = kernel_of(counts, counts) + 1e-3 * np.eye(len(counts))
+    return np.linalg.solve(noisy, (scores - scores.mean()) / scores.std())
+
+
+def kernel_of(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    norms = np.outer(np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1))
+    return np.asarray(a @ b.T / norms)
+
+
+def test_an_own_effect_is_the_mean_derivative_by_a_count() -> None:
     """By differences, with every count of level 0 changed a little where it is not zero."""
     model, scores = fitted(level=0)
     counts = model.features.counts("dot", 0).toarray()
-    noisy = _kernel(counts, counts) + 1e-3 * np.eye(len(counts))
-    weights = np.linalg.solve(noisy, (scores - scores.mean()) / scores.std())
+    weights = weights_of(counts, scores)
     wanted = []
     for column in range(counts.shape[1]):
         rows = np.flatnonzero(counts[:, column])
@@ -41,15 +52,42 @@ def test_an_effect_is_the_mean_derivative() -> None:
         higher, lower = counts[rows].copy(), counts[rows].copy()
         higher[:, column] += 1e-5
         lower[:, column] -= 1e-5
-        change = (_kernel(higher, counts) - _kernel(lower, counts)) @ weights / 2e-5
+        change = (kernel_of(higher, counts) - kernel_of(lower, counts)) @ weights / 2e-5
         wanted.append((scores.std() * change.mean(), len(rows), counts[:, column].sum()))
-    found = [(e.change, e.count, e.occurrences) for e in effects_of(model, 1)]
+    effects = effects_of(model, 1)
+    found = [(e.own, e.count, e.occurrences) for e in effects]
     np.testing.assert_allclose(sorted(found), sorted(wanted), rtol=1e-4)
+    assert [e.change for e in effects] == pytest.approx([e.own for e in effects])
 
 
-def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    norms = np.outer(np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1))
-    return np.asarray(a @ b.T / norms)
+def test_a_change_is_the_mean_derivative_by_all_labels_that_come_with_it() -> None:
+    """By differences along the labels of the nodes of `nor_conv_1x1 -> nor_conv_3x3`."""
+    model, scores = fitted(level=2, n=60)
+    [effect] = [e for e in effects_of(model, 2) if e.motif.text == "nor_conv_1x1 -> nor_conv_3x3"]
+    counts = model.features.counts("dot", 2).toarray()
+    weights = weights_of(counts, scores)
+    labels = model.features.labels[0, :3]
+    columns = np.searchsorted(model.features.vocabulary("dot", 2), labels)
+    changes, start = [], 0
+    for row, architecture in enumerate(model.architectures):
+        structure = model.wl.structure(architecture)
+        graph = nx.DiGraph((i, t) for i, ts in enumerate(structure.successors) for t in ts)
+        at = [
+            node
+            for node in range(len(structure.labels))
+            if motif_of(structure, node, 1) == effect.motif
+        ]
+        for node in at[:1]:
+            along = np.zeros((1, counts.shape[1]))
+            for after, far in nx.single_source_shortest_path_length(graph, node, 1).items():
+                for level in range(2 - far):
+                    along[0, columns[level, start + after]] += 1e-5
+            ends = (counts[[row]] + along, counts[[row]] - along)
+            up, down = (kernel_of(end, counts) @ weights for end in ends)
+            changes.append((up - down)[0] / 2e-5)
+        start += len(structure.labels)
+    assert effect.count == len(changes)
+    assert effect.change == pytest.approx(scores.std() * np.mean(changes), rel=1e-4)
 
 
 def test_effects_are_sorted_and_what_is_good_is_on_top() -> None:
@@ -64,21 +102,27 @@ def test_effects_are_sorted_and_what_is_good_is_on_top() -> None:
 def test_means_and_counts_are_those_of_the_architectures() -> None:
     model, scores = fitted(level=1)
     for effect in effects_of(model, 2):
-        texts = [{_text(model, a, node, effect) for node in range(9)} for a in model.architectures]
-        have = np.array([True in found for found in texts])
+        have = np.array([has(model, a, effect) for a in model.architectures])
         assert effect.count == have.sum() >= 2
         assert effect.with_it == pytest.approx(scores[have].mean())
         assert effect.without == pytest.approx(scores[~have].mean())
         assert effect.occurrences >= effect.count
 
 
-def _text(model: WLGaussianProcess, a: Architecture, node: int, effect: object) -> bool:
-    from nas.explain.motifs import motif_of
+def has(model: WLGaussianProcess, architecture: Architecture, effect: Effect) -> bool:
+    structure = model.wl.structure(architecture)
+    nodes = range(len(structure.labels))
+    return any(motif_of(structure, n, level) == effect.motif for n in nodes for level in (0, 1))
 
-    structure = model.wl.structure(a)
-    if node >= len(structure.labels):
-        return False
-    return any(motif_of(structure, node, level) == effect.motif for level in (0, 1))  # type: ignore[attr-defined]
+
+def test_what_every_architecture_has_is_compared_with_the_others() -> None:
+    """There is one input: what follows it is better or worse than the mean of what does."""
+    model, _ = fitted(level=1, n=40)
+    after = [e for e in effects_of(model, 1) if e.motif.text.startswith("input ->")]
+    alone = [e.change for e in after if all(m.label[1] == "output" for m in e.motif.after)]
+    assert len(after) > 3
+    assert min(e.change for e in after) < 0 < max(e.change for e in after)
+    assert all(change < 0 for change in alone)
 
 
 def test_rare_ones_and_what_is_everywhere_are_left_out() -> None:
@@ -92,7 +136,6 @@ def test_rare_ones_and_what_is_everywhere_are_left_out() -> None:
 def test_a_sub_structure_is_told_once() -> None:
     """A convolution before the output is the same at levels 1, 2 and 3."""
     model, _ = fitted(level=3)
-    effects = effects_of(model, 2)
-    keys = [(effect.motif, effect.count, effect.occurrences) for effect in effects]
-    assert len(set(keys)) == len(keys)
-    assert sum(effect.motif.text == "nor_conv_3x3 -> output" for effect in effects) == 1
+    texts = [effect.motif.text for effect in effects_of(model, 2)]
+    assert len(set(texts)) == len(texts)
+    assert "nor_conv_3x3 -> output" in texts

@@ -17,7 +17,7 @@ def test_texts() -> None:
     assert op("conv", out).text == "conv -> output"
     assert op("conv", op("pool", out), out).text == "conv -> (output, pool -> output)"
     assert op("conv", op("pool"), op("pool")).text == "conv -> 2 x pool"
-    assert op("conv", op("pool"), op("pool"), out).text == "conv -> (2 x pool, output)"
+    assert op("conv", op("pool"), op("pool"), out).text == "conv -> (output, 2 x pool)"
     assert Motif(("normal", "conv"), (Motif(("normal", "pool")),)).text == "normal: conv -> pool"
 
 
@@ -31,6 +31,17 @@ def test_a_label_stands_for_what_follows_to_its_height() -> None:
     assert texts[1] == "nor_conv_1x1 -> (avg_pool_3x3, nor_conv_3x3)"
     assert texts[2] == "nor_conv_1x1 -> (avg_pool_3x3 -> output, nor_conv_3x3 -> nor_conv_3x3)"
     assert texts[3].endswith("nor_conv_3x3 -> nor_conv_3x3 -> output)")
+
+
+def test_what_feeds_nothing_is_told_from_what_is_left_open() -> None:
+    structure = Structure([("", "input"), ("", "none"), ("", "output")], [[1], [], []])
+    assert motif_of(structure, 0, 0).text == "input"
+    assert motif_of(structure, 0, 1).text == "input -> none"
+    assert motif_of(structure, 0, 2).text == "input -> none"
+    idle = motif_of(Structure([("", "input")], [[]]), 0, 1)
+    assert idle.text == "input -> nothing"
+    assert len(idle.graph().edges) == 1
+    assert motif_of(structure, 2, 1).text == "output"
 
 
 def test_the_order_of_successors_does_not_matter() -> None:

@@ -53,10 +53,12 @@ def test_predictions_are_the_formulas() -> None:
 
 def test_it_learns() -> None:
     some, others = drawn(80), drawn(200, seed=1)
-    mean, std = WLGaussianProcess(SPACE).fit(some, judged(some)).predict(others)
+    model = WLGaussianProcess(SPACE).fit(some, judged(some))
+    mean, std = model.predict(others)
     errors = np.abs(mean - judged(others))
     assert spearmanr(mean, judged(others)).statistic > 0.7
-    assert (errors < 3 * std).mean() > 0.9
+    noise = model.std * np.sqrt(model.scale * model.chosen.noise)
+    assert (errors < 3 * np.hypot(std, noise)).mean() > 0.9
 
 
 def test_updates_equal_a_new_fit_with_the_same_hyperparameters() -> None:
@@ -150,9 +152,9 @@ def test_the_marginal_likelihood_is_that_of_the_best_variance() -> None:
     features = model.wl.features(some)
     matrix = kernel(features, features, 1) + 0.1 * np.eye(12)
     targets = np.random.default_rng(0).normal(size=12)
-    variances = np.geomspace(0.05, 20, 4000)
+    variances = np.geomspace(0.2, 20, 500)
     likelihoods = [multivariate_normal(np.zeros(12), v * matrix).logpdf(targets) for v in variances]
-    assert log_marginal_likelihood(matrix, targets) == pytest.approx(max(likelihoods), abs=1e-4)
+    assert log_marginal_likelihood(matrix, targets) == pytest.approx(max(likelihoods), abs=1e-3)
 
 
 def test_the_likeliest_level_and_noise_are_chosen() -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import networkx as nx
+import numpy as np
 import pytest
 
 from nas.errors import NasError
 from nas.kernels.structure import Structure, structure_of
 from nas.search_spaces.darts import DARTS
 from nas.search_spaces.nas_bench_201 import NASBench201
-from nas.space import SearchSpace
 
 IDENTITIES = frozenset({"skip_connect"})
 
@@ -22,9 +22,9 @@ def edges(structure: Structure) -> list[tuple[str, str]]:
     return sorted(pairs)
 
 
-def of_cell(text: str, reduced: bool = True) -> Structure:
+def of_cell(text: str, zeros: bool = False) -> Structure:
     space = NASBench201()
-    return structure_of(space.graph(space.parse(text)), IDENTITIES, reduced)
+    return structure_of(space.graph(space.parse(text)), IDENTITIES, zeros)
 
 
 def test_states_that_add_are_passed() -> None:
@@ -46,12 +46,16 @@ def test_of_nothing_but_zeros_input_and_output_remain() -> None:
     assert of_cell(text) == Structure([("", "input"), ("", "output")], [[], []])
 
 
-def test_unreduced_all_operations_are_there() -> None:
-    text = "|none~0|+|skip_connect~0|none~1|+|none~0|none~1|nor_conv_3x3~2|"
-    found = edges(of_cell(text, reduced=False))
-    assert ("skip_connect", "nor_conv_3x3") in found
-    assert ("none", "none") in found
-    assert len(found) == 3 + 4 + 3  # from the input, between operations, to the output
+def test_zeros_can_be_kept_as_leaves_of_what_they_take() -> None:
+    text = "|nor_conv_1x1~0|+|none~0|none~1|+|none~0|avg_pool_3x3~1|nor_conv_3x3~2|"
+    assert edges(of_cell(text, zeros=True)) == [
+        ("avg_pool_3x3", "output"),
+        ("input", "none"),
+        ("input", "none"),
+        ("input", "nor_conv_1x1"),
+        ("nor_conv_1x1", "avg_pool_3x3"),
+        ("nor_conv_1x1", "none"),
+    ]  # nor_conv_3x3 takes nothing
 
 
 @pytest.mark.parametrize("text", ["none", "skip_connect", "nor_conv_3x3"])
@@ -62,17 +66,10 @@ def test_edges_are_there_once(text: str) -> None:
 
 
 def test_cells_are_told_apart() -> None:
-    space: SearchSpace = DARTS()
-    architecture = space.catalogue()["DARTS_V2"] if space.catalogue() else None
-    graph = space.graph(architecture) if architecture else _first(space)
+    space = DARTS()
+    graph = space.graph(space.sample(np.random.default_rng(0), 1)[0])
     labels = structure_of(graph, space.identity_ops).labels
     assert {cell for cell, _ in labels} == {"normal", "reduction"}
-
-
-def _first(space: SearchSpace) -> nx.DiGraph[str]:
-    import numpy as np
-
-    return space.graph(space.sample(np.random.default_rng(0), 1)[0])
 
 
 def test_a_long_ladder_of_identities_takes_no_time() -> None:

@@ -9,7 +9,6 @@ import pytest
 
 from nas.errors import NasError
 from nas.predictors import PREDICTORS, make_predictor
-from nas.predictors.linas import Linas
 from nas.predictors.mlp import MLPEnsemble
 from nas.predictors.trees import BoostedTrees
 from nas.search_spaces.nas_bench_201 import OPERATIONS, NASBench201
@@ -59,9 +58,8 @@ def test_fitting_again_forgets(name: str) -> None:
     np.testing.assert_allclose(predictor.predict(ARCHITECTURES[40:]), again)
 
 
-@pytest.mark.parametrize("name", ["mlp", "trees", "wl-gp"])
+@over_predictors
 def test_the_unit_of_scores_does_not_matter(name: str) -> None:
-    """Standardised inside; LINAS's criterion is relative on purpose."""
     mean, std = fitted(name, 20).predict(ARCHITECTURES[40:])
     large = fitted(name, 20, scale=1024.0).predict(ARCHITECTURES[40:])
     np.testing.assert_allclose(large, (1024 * mean, 1024 * std), rtol=2e-2)
@@ -106,22 +104,3 @@ def test_members_of_an_ensemble_differ() -> None:
     assert len(each) == 5 and not np.allclose(each[0], each[1])
     assert all(len(weight) == 5 for weight, _ in mlp._layers)
     assert not np.allclose(mlp._layers[0][0][0].detach(), mlp._layers[0][0][1].detach())
-
-
-def test_linas_takes_the_regressor_that_fits_better() -> None:
-    """Ridge for a sum over decisions, the kernel where decisions interact."""
-    assert type(fitted("linas", 40)._regressor).__name__ == "Ridge"
-    x = SPACE.to_array(ARCHITECTURES)
-    interacting = [float(1 + (row[0] % 2) ^ (row[1] % 2)) for row in x]
-    predictor = make_predictor("linas", SPACE).fit(ARCHITECTURES, interacting)
-    assert isinstance(predictor, Linas)
-    assert type(predictor._regressor).__name__ == "SVR"
-
-
-def test_the_error_of_linas_is_that_of_held_out_folds() -> None:
-    rng = np.random.default_rng(0)
-    noisy = [score + rng.normal(0, 0.1) for score in SCORES]
-    exact = fitted("linas", 60).predict(ARCHITECTURES[:2])[1]
-    assert exact[0] == exact[1] < 0.02
-    predictor = make_predictor("linas", SPACE).fit(ARCHITECTURES, noisy)
-    assert 0.07 < predictor.predict(ARCHITECTURES[:1])[1][0] < 0.15

@@ -154,6 +154,18 @@ def test_different_cells(one: str, other: str) -> None:
     assert SPACE.canonical(cell(one)) != SPACE.canonical(cell(other))
 
 
+def test_keys_are_equal_where_canonical_is() -> None:
+    """And `canonical` is the first of its class, in the order of rows."""
+    rows = np.indices(SPACE.cardinalities).reshape(6, -1).T
+    keys = SPACE.keys(rows)
+    assert keys.dtype == np.uint64 and len(np.unique(keys)) == 6_466
+    _, first = np.unique(keys, return_index=True)
+    for at in range(0, 15_625, 100):
+        canonical = SPACE.canonical(Architecture("nas-bench-201", tuple(rows[at].tolist())))
+        assert canonical.choices == tuple(rows[first[np.searchsorted(keys[first], keys[at])]])
+    assert SPACE.keys(rows[:0]).shape == (0,)
+
+
 def test_equal_cells_compute_the_same() -> None:
     """Dead branches do not change the output: the weights that both have decide it."""
     one, other = cell("33nn3n"), cell("3n1n3n")  # state 2 goes nowhere

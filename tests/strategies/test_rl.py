@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from small_spaces import FAILED, Allowed, grid, router, scored
@@ -21,7 +22,15 @@ over_algorithms = pytest.mark.parametrize("algorithm", ALGORITHMS)
 def make(
     space: SearchSpace | None = None, seed: int = 0, objective: str = "accuracy", **settings: Any
 ) -> ReinforcementLearning:
-    made = RLSettings(**{"hidden": 8, "batch_size": 4, "learning_rate": 0.05, **settings})
+    made = RLSettings(
+        **{
+            "hidden": 8,
+            "batch_size": 4,
+            "learning_rate": 0.05,
+            "feasibility_samples": 64,
+            **settings,
+        }
+    )
     return ReinforcementLearning(space or grid(4, 3), Objective(objective), seed, made)
 
 
@@ -46,18 +55,17 @@ def run(strategy: ReinforcementLearning, rounds: int, n: int = 4) -> list[Archit
 @over_algorithms
 @pytest.mark.parametrize("space", [grid(4, 3), router(), Allowed()])
 def test_it_finds_what_is_rewarded(algorithm: str, space: SearchSpace) -> None:
-    asked = run(make(space, algorithm=algorithm), 60)
-    early, late = asked[:40], asked[-40:]
+    asked = run(make(space, algorithm=algorithm), 30)
     assert all(space.check(a) is None for a in asked)
-    mean = [sum(sum(a.choices) for a in part) / 40 for part in (early, late)]
-    best = max(sum(a.choices) for a in asked)
-    assert mean[1] > mean[0] + 0.4 * (best - mean[0])
+    early, late = (np.mean([sum(a.choices) for a in part]) for part in (asked[:20], asked[-20:]))
+    assert late > early + 0.3 * (max(sum(a.choices) for a in asked) - early)
 
 
 @over_algorithms
 def test_minimised_objectives_are_minimised(algorithm: str) -> None:
-    asked = run(make(objective="-accuracy", algorithm=algorithm), 60)
-    assert sum(sum(a.choices) for a in asked[-40:]) < 0.5 * sum(sum(a.choices) for a in asked[:40])
+    asked = run(make(objective="-accuracy", algorithm=algorithm), 30)
+    early, late = (np.mean([sum(a.choices) for a in part]) for part in (asked[:20], asked[-20:]))
+    assert late < 0.7 * early
 
 
 def test_results_are_learned_from_in_batches() -> None:
@@ -84,27 +92,23 @@ def test_failures_alone_teach_nothing(algorithm: str) -> None:
 
 @over_algorithms
 def test_failures_and_broken_limits_are_as_bad_as_the_worst(algorithm: str) -> None:
-    """Architectures that start with 2 fail, break a limit, or have the worst score: all alike."""
-    told = {
-        "fails": FAILED,
-        "breaks": Measurement({"accuracy": 9.0, "loss": 5.0}),
-        "is worst": Measurement({"accuracy": 0.25, "loss": 0.0}),
-    }
+    """A third one fails or breaks a limit: alike, and it gets less likely."""
+    choices = [(0, 0), (1, 1), (2, 2)]
     found = {}
-    for name, bad in told.items():
-        strategy = make(algorithm=algorithm)
+    for name, bad in (("fails", FAILED), ("breaks", Measurement({"accuracy": 9.0, "loss": 5.0}))):
+        strategy = make(grid(2, 3), algorithm=algorithm, batch_size=3)
         strategy.objective = Objective("accuracy", parse_limits("loss<1"))
-        good = [(Architecture("small", (0, 0, 0, i)), 0.25 + 0.5 * i) for i in range(3)]
-        results = [(a, Measurement({"accuracy": score, "loss": 0.0})) for a, score in good]
-        strategy.scale.add([0.25, 0.75])  # known before, alike for all
-        strategy.tell([*results, (Architecture("small", (2, 0, 0, 0)), bad)])
-        strategy.scale.add([])
+        good = [Measurement({"accuracy": score, "loss": 0.0}) for score in (0.5, 0.9)]
+        results = [
+            (Architecture("small", c), m) for c, m in zip(choices, [*good, bad], strict=True)
+        ]
+        before = strategy.controller.score(np.array(choices)).log_probs.sum(1)
+        for _ in range(5):
+            strategy.tell(results)
+        change = strategy.controller.score(np.array(choices)).log_probs.sum(1) - before
+        assert change[1] > 0 > change[2]
         found[name] = weights(strategy)
     assert torch.equal(found["fails"], found["breaks"])
-    # The worst score counts itself for mean and deviation; the direction is the same.
-    start = weights(make(algorithm=algorithm))
-    steps = [found[name] - start for name in ("fails", "is worst")]
-    assert torch.nn.functional.cosine_similarity(*steps, dim=0) > 0.95
 
 
 def test_rejected_samples_are_not_proposed() -> None:

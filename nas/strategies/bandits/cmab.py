@@ -20,7 +20,6 @@ from nas.strategies.bandits.settings import BanditSettings
 
 __all__ = ["Cmab"]
 
-_MOST_STEPS = 1000  # of the nested search, in which nothing new was found to play out
 _PATIENCE = 100  # proposals, after which results that did not come are waited for no more
 _CHUNKS = (1, 8, 64)  # playouts that are drawn at once, until a new feasible one is found
 
@@ -87,20 +86,23 @@ class Cmab:
 
     def _propose(self) -> NDArray[np.int64]:
         """Go on with the nested search until it needs a measurement; return of what."""
-        for _ in range(_MOST_STEPS):
+        tried = 0
+        while tried < 2 * self.pulls.starts[-1]:  # that is twice through the space at level 1
             if not self._stack:
                 self._open(self.settings.level, [])
             frame = self._stack[-1]
+            row = None
             if frame.options:
-                row = self._try_option(frame)
+                row, tried = self._try_option(frame), tried + 1
             elif self._waits(frame):
                 row = self._playout(frame.prefix)
             else:
-                row = self._settle(frame)
+                self._settle(frame)
             if row is not None:
                 return row
-        self._stack.clear()  # everything around here is known
-        return self.space.sample_choices(self.rng, 1)[0]
+        self._stack.clear()  # all that the bandits lead to is known
+        found: NDArray[np.int64] = self.space.sample_choices(self.rng, 1)[0]
+        return found
 
     def _open(self, level: int, prefix: list[int]) -> None:
         """Begin a search of a level from a partial assignment."""
@@ -134,11 +136,13 @@ class Cmab:
         if row is None:
             return None
         [key] = self.macro_arms.keys(row[None])
-        if self.macro_arms.known(key):  # all that follows is; its score counts for this option
-            self.tell(tuple(row.tolist()), self.macro_arms.mean(key))
-            return None
-        frame.asked.append(key)
-        return row
+        if not self.macro_arms.known(key):
+            frame.asked.append(key)
+            return row
+        choices = tuple(row.tolist())
+        if choices not in self.macro_arms:  # known under another name: counts for this option
+            self.tell(choices, self.macro_arms.mean(key))
+        return None
 
     def _waits(self, frame: _Frame) -> bool:
         """Tell whether results of this decision are still to come."""
@@ -163,15 +167,17 @@ class Cmab:
         Returns:
             [d]; a known one if no new one is found, None if no feasible one is.
         """
-        fallback = None
+        fallback: NDArray[np.int64] | None = None
         strengths = self._strengths()
         for size in _CHUNKS:
             rows = self._local_samples(prefix, strengths, size)
             rows = rows[self.space.feasible(rows)]
-            for row, key in zip(rows, self.macro_arms.keys(rows), strict=True):
-                if not self.macro_arms.known(key):
-                    return row
-                fallback = row
+            keys = self.macro_arms.keys(rows)
+            new = [row for row, key in enumerate(keys) if not self.macro_arms.known(key)]
+            if len(rows):
+                fallback = rows[new[0] if new else 0]
+            if new:
+                break
         return fallback
 
     def _strengths(self) -> list[NDArray[np.float64]]:

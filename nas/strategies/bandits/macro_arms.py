@@ -33,6 +33,10 @@ class MacroArms:
         keys: list[int] = self.space.keys(choices).tolist()
         return keys
 
+    def __contains__(self, choices: tuple[int, ...]) -> bool:
+        """Tell whether an architecture was measured in these very choices."""
+        return choices in self._seen
+
     def known(self, key: int) -> bool:
         """Tell whether an architecture with this key was measured."""
         return key in self._arm

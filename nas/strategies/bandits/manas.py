@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from nas.space import Choices, SearchSpace
 from nas.strategies.bandits.pulls import Pulls
@@ -41,7 +40,7 @@ class Manas:
     ) -> None:
         self.space, self.settings, self.rng = space, settings, rng
         self.pulls = Pulls(space)
-        self.estimates = np.zeros(self.pulls.starts[-1])  # B
+        self.estimates: NDArray[np.float64] = np.zeros(self.pulls.starts[-1])  # B
         self._gram = np.zeros((len(self.estimates), len(self.estimates)))
 
     # -- proposing ----------------------------------------------------------------------------
@@ -50,7 +49,8 @@ class Manas:
         """Return each agent's distribution over its options."""
         mixing = self.settings.mixing
         parts = np.split(-self.settings.eta * self.estimates, self.pulls.starts[1:-1])
-        return [(1 - mixing) * softmax(part) + mixing / len(part) for part in parts]
+        weights = [np.exp(part - part.max()) for part in parts]
+        return [(1 - mixing) * w / w.sum() + mixing / len(w) for w in weights]
 
     def ask(self, n: int) -> Choices:
         """Draw n architectures [n, d]."""
@@ -75,7 +75,7 @@ class Manas:
             self.estimates[arms] += loss / np.concatenate(self.probabilities())[arms]
         else:
             self._gram[np.ix_(arms, arms)] += 1
-            self.estimates += self._coefficients()
+            self.estimates = self.estimates + self._coefficients()
 
     def _coefficients(self) -> NDArray[np.float64]:
         """Return what each option adds to the loss, by least squares over all results."""

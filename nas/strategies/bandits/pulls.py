@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from nas.space import Choices, SearchSpace
 
@@ -18,8 +17,8 @@ class Pulls:
     """Results in the order they were told.
 
     Bandits need rewards in [0, 1]. Metrics have no common scale, and one diverged network would
-    squeeze all others together; so a reward is the share of results so far that are worse.
-    Failures and broken limits (score -inf) are the worst, all alike.
+    squeeze all others together; so a reward is the share of results so far that are worse, and
+    half of those that are as good. Failures and broken limits (score -inf) are the worst.
 
     Args:
         space: Whose decisions are the bandits, their options the arms.
@@ -49,8 +48,11 @@ class Pulls:
 
     def rewards(self) -> NDArray[np.float64]:
         """Return the rewards of all results, [t]; equal scores have equal rewards."""
-        ranks: NDArray[np.float64] = rankdata(self.scores, method="average")
-        return (ranks - 0.5) / max(len(self), 1)
+        scores = np.array(self.scores)
+        order = np.sort(scores)
+        twice = np.searchsorted(order, scores, "left") + np.searchsorted(order, scores, "right")
+        rewards: NDArray[np.float64] = twice / (2 * max(len(self), 1))
+        return rewards
 
     def arms(self, choices: Choices) -> list[NDArray[np.int64]]:
         """Return for each of a population [n, d] the arms its active decisions pulled."""
@@ -65,7 +67,8 @@ class Pulls:
         rewards = np.broadcast_to(self.rewards()[:, None], choices.shape)[active]
         n = int(self.starts[-1])
         counts = np.bincount(arms, minlength=n).astype(np.float64)
-        return counts, np.bincount(arms, weights=rewards, minlength=n)
+        sums: NDArray[np.float64] = np.bincount(arms, weights=rewards, minlength=n).astype(float)
+        return counts, sums
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that changes."""

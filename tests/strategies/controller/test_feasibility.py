@@ -37,14 +37,14 @@ def share(controller: Controller) -> Tensor:
 
 @over_spaces
 def test_the_estimate_and_its_gradient_are_unbiased(space: Allowed) -> None:
-    """Means over 400 estimates of 32 samples are within 4 standard errors of the exact values."""
+    """Means over 150 estimates of 64 samples are within 4 standard errors of the exact values."""
     controller, rng = make(space), np.random.default_rng(0)
     exact = share(controller)
     gradient = flat(exact, controller)
     direction = gradient / gradient.norm()
     values, slopes = [], []
-    for _ in range(400):
-        estimate = FeasibleShare(controller, rng, 32).log_probability(controller).exp()
+    for _ in range(150):
+        estimate = FeasibleShare(controller, rng, 64).log_probability(controller).exp()
         values.append(estimate.item())
         slopes.append(
             (flat(estimate, controller) @ direction).item() if estimate.requires_grad else 0.0
@@ -61,8 +61,8 @@ def test_the_corrected_gradient_is_that_of_the_conditional_policy(space: Allowed
     controller, rng = make(space), np.random.default_rng(0)
     rows = everything(space)
     rewards = torch.tensor([float(REWARDS[tuple(row)]) for row in rows.tolist()])
-    log_probs = controller.score(rows).log_probs.sum(1)
-    exact = flat((torch.softmax(log_probs, 0) * rewards).sum(), controller)
+    shares = torch.softmax(controller.score(rows).log_probs.sum(1), 0)
+    exact = flat((shares * rewards).sum(), controller)
 
     def draw(n: int) -> Choices:
         rows: Choices = controller.sample(rng, n).choices.numpy()
@@ -76,19 +76,20 @@ def test_the_corrected_gradient_is_that_of_the_conditional_policy(space: Allowed
         )
         found = torch.tensor([float(REWARDS[tuple(row)]) for row in drawn.tolist()])
         chosen = controller.score(drawn).log_probs.sum(1)
-        plain += flat((found * chosen).mean(), controller) / rounds
         log_share = FeasibleShare(controller, rng, batch).log_probability(controller)
-        corrected += flat((found * (chosen - log_share)).mean(), controller) / rounds
+        step = flat((found * chosen).mean(), controller) / rounds
+        plain += step
+        corrected += step - flat(found.mean() * log_share, controller) / rounds
     assert (corrected - exact).norm() < 0.1 * exact.norm()
     assert (plain - exact).norm() > 0.5 * exact.norm()
 
 
 def test_samples_of_an_older_policy_are_weighted() -> None:
     """Estimates with samples of another policy are unbiased as well (4 standard errors)."""
-    old, new, rng = make(FEW, seed=0), make(FEW, seed=1), np.random.default_rng(0)
-    estimates = [FeasibleShare(old, rng, 64).probability(new).item() for _ in range(400)]
+    old, new, rng = make(FEW, seed=0), make(FEW, seed=2), np.random.default_rng(0)
+    estimates = [FeasibleShare(old, rng, 64).probability(new).item() for _ in range(200)]
     error = np.std(estimates) / np.sqrt(len(estimates))
-    assert abs(share(old) - share(new)) > 10 * error
+    assert abs(share(old).item() - share(new).item()) > 10 * error
     assert abs(np.mean(estimates) - share(new).item()) < 4 * error
 
 

@@ -1,0 +1,113 @@
+"""What strategies cost by themselves: proposals from a table, where measuring takes no time."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+
+from nas import registry
+from nas.benchmarks.benchmark import Benchmark
+from nas.benchmarks.home import open_benchmark
+from nas.loops.proposals import Proposals
+from nas.objective import Objective
+from nas.run import Run
+from perf.report import Column, Report
+from perf.tables import NAME
+
+COLUMNS = (
+    Column("strategy", -17),
+    Column("evaluations", 11),
+    Column("in all", 9, "  seconds"),
+    Column("median", 9, "ms a proposal"),
+    Column("last 50", 9),
+    Column("best", 7),
+)
+LONG = "bo-wl"
+"""The strategy whose cost grows with what was observed: also measured at more evaluations."""
+
+
+def strategies_table(evaluations: Sequence[int], report: Report) -> None:
+    """Print what asking and telling take.
+
+    Args:
+        evaluations: Budgets: the first for every strategy, the others for `LONG` alone.
+        report: Where to.
+    """
+    title = f"Strategies: to ask, look up and tell on {NAME}, on one thread"
+    notes = "Proposals that were known already are part of the proposal that was new."
+    report.table("strategies", title, COLUMNS, notes)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        names = [n for n, e in registry.names("strategies").items() if isinstance(e.factory, type)]
+        benchmark = open_benchmark(NAME)
+        for name in names:
+            _measure(name, evaluations[0], benchmark, report)
+        for n in evaluations[1:]:
+            _measure(LONG, n, benchmark, report)
+        _recorded(evaluations[0], benchmark, report)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _proposals(name: str, benchmark: Benchmark) -> Proposals:
+    factory: Any = registry.get("strategies", name).factory
+    settings = factory.Settings() if factory.Settings else None
+    strategy = factory(benchmark.space, Objective(benchmark.metric), 0, settings)
+    return Proposals(benchmark.space, strategy)
+
+
+def _measure(name: str, evaluations: int, benchmark: Benchmark, report: Report) -> None:
+    _searched(name, 20, benchmark)  # imports, and what is made at the first use
+    with report.doing(f"{name}, {evaluations} evaluations"):
+        times, best = _searched(name, evaluations, benchmark)
+    _row(name, times, best, report)
+
+
+def _searched(name: str, evaluations: int, benchmark: Benchmark) -> tuple[list[float], float]:
+    """Return the seconds of every proposal, and the best found."""
+    proposals = _proposals(name, benchmark)
+    times, best = [], -np.inf
+    for _ in range(evaluations):
+        start = time.perf_counter()
+        for architecture in proposals.ask(1):
+            measurement = benchmark.measure(architecture)
+            proposals.tell(architecture, measurement)
+            best = max(best, measurement.metrics[benchmark.metric])
+        times.append(time.perf_counter() - start)
+    return times, best
+
+
+def _recorded(evaluations: int, benchmark: Benchmark, report: Report) -> None:
+    """Measure one strategy whose every evaluation is written to a run."""
+    proposals = _proposals("evolution", benchmark)
+    task = {"input_shape": [1, 8, 8], "outputs": 2}
+    config = {"space": benchmark.space.name, "objective": "accuracy", "settings": {}, "task": task}
+    times, best = [], -np.inf
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run.create(Path(folder) / "run", config, benchmark.space)
+        run.trials()
+        for _ in range(evaluations):
+            start = time.perf_counter()
+            [architecture] = proposals.ask(1)
+            measurement = benchmark.measure(architecture)
+            run.record(architecture, measurement)
+            proposals.tell(architecture, measurement)
+            times.append(time.perf_counter() - start)
+            best = max(best, measurement.metrics[benchmark.metric])
+    _row("evolution, in run", times, best, report)
+
+
+def _row(name: str, times: list[float], best: float, report: Report) -> None:
+    last = 1e3 * float(np.mean(times[-50:]))
+    cells = [name, f"{len(times):,}", f"{sum(times):.3f}", f"{1e3 * median(times):.3f}"]
+    cells += [f"{last:.3f}", f"{best:.4f}"]
+    record = {"strategy": name, "evaluations": len(times), "seconds": sum(times), "best": best}
+    report.row(cells, record | {"median_ms": 1e3 * median(times), "last_50_ms": last})
