@@ -92,7 +92,8 @@ def _progress(quiet: bool) -> Any:
 
 _RESUMED: dict[str, Any] = {
     "space": str, "strategy": str, "evaluator": str, "data": str, "objective": str, "limit": str,
-    "timeout": float | None, "evaluations": int | None, "scale": str | None, "seed": int, "device": str, "download": bool,
+    "timeout": float | None, "evaluations": int | None, "scale": str | None, "seed": int,
+    "device": str, "download": bool,
 }  # fmt: skip
 _RECORDED = ("versions", "created", "task")  # in a run's config.json beside its options
 
@@ -409,8 +410,10 @@ def explain(
     from nas.settings import parse_assignments
 
     options = parse_assignments(assignments or [], "explain").get("explain", {})
-    explanation = run_explain(run, out, options)
+    explanation = run_explain(run, out or run / "explanation.png", options)
     typer.echo(json.dumps(explanation) if as_json else explanation["text"])
+    if not as_json:
+        typer.echo(f"\ndrawn in {explanation['picture']}")
 
 
 # -- lists ------------------------------------------------------------------------------------

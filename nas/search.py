@@ -63,8 +63,9 @@ def search(
         strategy: A name, or `NAME:VALUE` such as "optuna:tpe"; see `nas strategies`.
         data: A name such as "digits" or "npz:PATH", `file.py:name` of a task, or a `Task`.
         evaluator: A name, or `NAME:VALUE` such as "table:nas-bench-graph:cora" or
-            "proxy:gradsign+synflow"; how candidates are judged. A differentiable strategy trains a supernet
-            itself: "supernet" scores its result there, another evaluator measures it anew.
+            "proxy:gradsign+synflow"; how candidates are judged. A differentiable strategy trains
+            a supernet itself: "supernet" scores its result there, another evaluator measures it
+            anew.
         objective: The metric to maximise, or with a minus to minimise; several with commas, such
             as "accuracy,-latency", for strategies that search for a Pareto front. None is what the
             evaluator measures, which is accuracy for most.

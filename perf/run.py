@@ -55,16 +55,7 @@ class Scale:
 SCALES = {
     "full": Scale(((8, 5), (16, 8)), repeats=7, paths=200, evaluations=(150, 500, 1000, 2000)),
     "quick": Scale(((8, 5),), repeats=3, paths=50),
-    "tiny": Scale(
-        ((4, 3),),
-        repeats=1,
-        paths=5,
-        batch=4,
-        size=8,
-        lookups=50,
-        evaluations=(12,),
-        population=20,
-    ),  # fmt: skip
+    "tiny": Scale(((4, 3),), 1, 5, batch=4, size=8, lookups=50, evaluations=(12,), population=20),
 }
 
 

@@ -111,7 +111,7 @@ class _Nodes:
 
     def _with_what_follows(self, alone: Vector) -> Vector:
         """Add to every node, at every level, the nodes after it, at the level that is left."""
-        changes = alone.copy()
+        changes: Vector = alone.copy()
         start = 0
         for architecture in self.model.architectures:
             successors = self.model.wl.structure(architecture).successors

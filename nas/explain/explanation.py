@@ -172,7 +172,7 @@ def _tails(effects: list[Effect], sign: int, tail: float) -> tuple[list[Effect],
 
 
 def _spearman(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    from scipy.stats import spearmanr  # type: ignore[import-untyped]
+    from scipy.stats import spearmanr
 
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return math.nan

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -122,12 +123,12 @@ class _Page:
     height: float
 
     def text(self, x: float, y: float, words: str, size: float, **style: str) -> None:
-        style = {"ha": "left", "va": "center", "color": INK, **style}
-        self.figure.text(x / self.width, 1 - y / self.height, words, size=size, **style)
+        given: Any = {"ha": "left", "va": "center", "color": INK, **style}
+        self.figure.text(x / self.width, 1 - y / self.height, words, size=size, **given)
 
     def heading(self) -> None:
         e = self.explanation
-        self.text(_MARGIN, 0.24, f"What makes {e.goal.metric}: {e.space}", 13, weight="bold")
+        self.text(_MARGIN, 0.24, f"Sub-structures and {e.goal.metric}: {e.space}", 13, weight="bold")
         words = (
             f"{e.architectures} architectures. Expected change of {e.unit}, for one more of it; "
             f"rank correlation, each left out: {e.correlation:.2f}"

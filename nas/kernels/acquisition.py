@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import erfcx, ndtr  # type: ignore[import-untyped]
+from scipy.special import erfcx, ndtr
 
 __all__ = ["log_expected_improvement"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cholesky, solve_triangular  # type: ignore[import-untyped]
+from scipy.linalg import cholesky, solve_triangular
 
 __all__ = ["CholeskyFactor"]
 
@@ -41,7 +41,7 @@ class CholeskyFactor:
         lower = np.zeros((n + 1, n + 1), order="F")
         lower[:n, :n] = self.lower
         lower[n, :n] = row
-        lower[n, n] = np.sqrt(max(corner - row @ row, _LEAST))
+        lower[n, n] = max(float(corner - row @ row), _LEAST) ** 0.5
         grown = object.__new__(CholeskyFactor)
         grown.lower = lower
         return grown

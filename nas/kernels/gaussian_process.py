@@ -7,8 +7,10 @@ Gaussian Processes for Machine Learning, 2006, alg. 2.1 and eq. 5.8.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,7 @@ from nas.space import Architecture, SearchSpace
 __all__ = ["Hyperparameters", "WLGaussianProcess", "log_marginal_likelihood"]
 
 Vector = NDArray[np.float64]
+Scores: TypeAlias = "Sequence[float] | Vector"
 
 _NOISES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 _MOST_COMPARED = 300
@@ -78,9 +81,7 @@ class WLGaussianProcess:
 
     # -- fitting ------------------------------------------------------------------------------
 
-    def fit(
-        self, architectures: Sequence[Architecture], scores: Sequence[float]
-    ) -> WLGaussianProcess:
+    def fit(self, architectures: Sequence[Architecture], scores: Scores) -> WLGaussianProcess:
         """Choose hyper-parameters and condition on scores.
 
         Args:
@@ -109,7 +110,7 @@ class WLGaussianProcess:
         matrix[np.diag_indices_from(matrix)] += chosen.noise
         self._factor = CholeskyFactor(matrix)
 
-    def update(self, architectures: Sequence[Architecture], scores: Sequence[float]) -> None:
+    def update(self, architectures: Sequence[Architecture], scores: Scores) -> None:
         """Condition on more architectures, and on new scores of all.
 
         Args:
@@ -198,7 +199,7 @@ class WLGaussianProcess:
         return predicted
 
 
-def _checked(architectures: Sequence[Architecture], scores: Sequence[float]) -> Vector:
+def _checked(architectures: Sequence[Architecture], scores: Scores) -> Vector:
     targets = np.asarray(scores, dtype=np.float64)
     if not len(targets) or targets.shape != (len(architectures),):
         raise NasError(f"{len(architectures)} architectures and scores of shape {targets.shape}")
@@ -223,7 +224,7 @@ def log_marginal_likelihood(matrix: Vector, targets: Vector) -> float:
     half = factor.solve_lower(targets)
     variance = max(float(half @ half) / len(targets), 1e-12)
     n = len(targets)
-    return -0.5 * (n * (np.log(2 * np.pi * variance) + 1.0) + factor.log_determinant())
+    return -0.5 * (n * (math.log(2 * math.pi * variance) + 1.0) + factor.log_determinant())
 
 
 def choose(

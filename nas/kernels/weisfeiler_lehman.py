@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
+from scipy.sparse import csr_matrix
 
 from nas.errors import NasError
 from nas.kernels.structure import Label, Structure, structure_of
@@ -277,4 +277,5 @@ def _mix(x: Hashes) -> Hashes:
     """Scramble 64-bit numbers, one to one (the finaliser of SplitMix64, Steele et al. 2014)."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    mixed: Hashes = x ^ (x >> np.uint64(31))
+    return mixed

@@ -9,12 +9,13 @@ from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import AutoLocator, LogLocator, MaxNLocator, NullFormatter
 
 from nas import draw
 
-__all__ = ["BEST", "SKIP", "TRAIN", "VALID", "chart", "dark_of", "in_percent", "svg"]
+__all__ = ["BEST", "SKIP", "TRAIN", "VALID", "chart", "dark_of", "in_percent", "numbers", "svg"]
 
 TRAIN, VALID, BEST = draw.COLOURS["conv"], draw.COLOURS["attention"], draw.COLOURS["pool"]
 SKIP = draw.COLOURS["skip"]
@@ -22,15 +23,16 @@ _GRID = "#e3e6eb"
 _DARK_PAPER = "#171c24"
 
 
-def chart(title: str, x: str, width: float = 4.7) -> tuple[Figure, Axes]:
+def chart(title: str, x: str, width: float = 4.7, height: float = 2.7) -> tuple[Figure, Axes]:
     """Make an empty chart.
 
     Args:
         title: Above it, in words.
         x: What the horizontal axis counts.
         width: In inches.
+        height: In inches.
     """
-    figure = Figure(figsize=(width, 2.7), layout="constrained")
+    figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.add_subplot()
     style: Any = {"color": draw.INK, "size": 10, "weight": "bold", "parse_math": False}
     axes.set_title(title, loc="left", **style)
@@ -47,10 +49,35 @@ def chart(title: str, x: str, width: float = 4.7) -> tuple[Figure, Axes]:
 
 def in_percent(axes: Axes, name: str) -> None:
     """Label the vertical axis in percent if it shows an accuracy, a share of 1."""
-    low, high = axes.get_ylim()
-    if name.endswith("accuracy") and high <= 1.1 and low >= -0.1:
+    _percent(axes.yaxis, name)
+
+
+def _percent(axis: Axis, name: str) -> bool:
+    low, high = sorted(axis.get_view_interval())
+    share = name.endswith("accuracy") and high <= 1.1 and low >= -0.1
+    if share:
         digits = 0 if high - low > 0.05 else 1 if high - low > 0.005 else 2
-        axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.{digits}f} %")
+        axis.set_major_formatter(lambda value, _: f"{100 * value:.{digits}f} %")
+    return share
+
+
+def numbers(axis: Axis, name: str, logarithmic: bool) -> None:
+    """Label an axis by values of a metric: in percent, or as 1.2M, 300k and 0.05.
+
+    Args:
+        axis: All is drawn on it already.
+        name: The metric.
+        logarithmic: Whether each step is a factor.
+    """
+    if logarithmic:
+        set_scale = axis.axes.set_xscale if axis.axis_name == "x" else axis.axes.set_yscale
+        set_scale("log")
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_minor_formatter(NullFormatter())
+    else:
+        axis.set_major_locator(AutoLocator())
+    if not _percent(axis, name):
+        axis.set_major_formatter(lambda value, _: short(value))
 
 
 def svg(figure: Figure, label: str, prefix: str) -> str:

@@ -2,47 +2,80 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable
 
+import numpy as np
+
+from nas.errors import NasError
 from nas.objective import Objective, parse_limits
+from nas.pareto import non_dominated
 from nas.reporting.records import Record, Recorded, latest_epochs, metrics_of
 
-__all__ = ["found", "objective_of", "ranked"]
+__all__ = ["broken_limit", "failure", "found", "front", "objective_of", "ranked"]
 
 _LESS_IS_BETTER = re.compile(
     "loss|error|latency|perplexity|seconds|flops|param|memory|mae|mse",
 )
 
 
-def objective_of(run: Recorded) -> tuple[str, int]:
-    """Return the metric that trials are ranked by, and its sign: 1 if more is better, else -1."""
-    text = run.config.get("objective")
-    if isinstance(text, str) and text.removeprefix("-"):
-        objective = Objective(text)
-        return objective.metric, 1 if objective.direction == "maximize" else -1
-    return _guess(run.trials)
+def objective_of(run: Recorded) -> Objective:
+    """Return what the run searched for, and under which limits."""
+    text, limit = run.config.get("objective"), run.config.get("limit")
+    try:
+        limits = parse_limits(limit) if isinstance(limit, str) else ()
+        return Objective(text if isinstance(text, str) else "", limits)
+    except NasError:  # none is recorded, or a damaged one
+        return _guess(run.trials)
 
 
-def _guess(trials: Iterable[Record]) -> tuple[str, int]:
-    """Return an accuracy or else the first metric, and the sign that its name suggests."""
+def _guess(trials: Iterable[Record]) -> Objective:
+    """Return an accuracy or else the first metric, minimised where its name suggests it."""
     names = list(dict.fromkeys(name for trial in trials for name in metrics_of(trial)))
-    name = next((n for n in names if n.endswith("accuracy")), names[0] if names else "")
-    return name, -1 if _LESS_IS_BETTER.search(name) else 1
+    names = [name for name in names if "," not in name and name.strip(" -") == name != ""]
+    name = next((n for n in names if n.endswith("accuracy")), names[0] if names else "accuracy")
+    return Objective(f"-{name}" if _LESS_IS_BETTER.search(name) else name)
+
+
+def failure(trial: Record, objective: Objective) -> str:
+    """Say why there is no measurement of a trial; empty where there is."""
+    if trial.get("status") == "failed":
+        return str(trial.get("error") or "no reason is recorded")
+    needed = [goal.metric for goal in objective.goals]
+    needed += [limit.metric for limit in objective.limits]
+    missing = [name for name in needed if name not in metrics_of(trial)]
+    return f"{missing[0]} was not measured" if missing else ""
+
+
+def broken_limit(trial: Record, objective: Objective) -> str:
+    """Say which limit a trial that was measured breaks; empty where it keeps all."""
+    metrics = metrics_of(trial)
+    return next(filter(None, (limit.refusal(metrics) for limit in objective.limits)), "")
+
+
+def _counting(run: Recorded, objective: Objective) -> list[Record]:
+    """Return the trials that were measured and keep the limits."""
+    measured = [trial for trial in run.trials if not failure(trial, objective)]
+    return [trial for trial in measured if not broken_limit(trial, objective)]
 
 
 def ranked(run: Recorded) -> list[Record]:
-    """Return the trials of which the objective was measured and limits are kept, best first."""
-    name, sign = objective_of(run)
-    limits = parse_limits(str(run.config.get("limit") or ""))
-    scored = []
-    for trial in run.trials:
-        metrics = metrics_of(trial)
-        kept = all(limit.allows(metrics.get(limit.metric, math.nan)) for limit in limits)
-        if name in metrics and kept:
-            scored.append(trial)
-    return sorted(scored, key=lambda trial: -sign * metrics_of(trial)[name])
+    """Return the trials that were measured and keep the limits, the best first."""
+    goal = objective_of(run).goals[0]
+    trials = _counting(run, objective_of(run))
+    return sorted(trials, key=lambda trial: -goal.sign * metrics_of(trial)[goal.metric])
+
+
+def front(run: Recorded) -> list[Record]:
+    """Return the trials that no other beats in all metrics at once, the first metric's best first.
+
+    What breaks a limit is left out.
+    """
+    goals, trials = objective_of(run).goals, ranked(run)
+    if not trials:
+        return []
+    scores = [[goal.sign * metrics_of(trial)[goal.metric] for goal in goals] for trial in trials]
+    return [trials[row] for row in np.flatnonzero(non_dominated(np.array(scores)))]
 
 
 def found(run: Recorded) -> Record:

@@ -1,4 +1,4 @@
-"""The contracts of spaces, strategies and evaluators, as tests that the author of a plug-in runs too.
+"""The contracts of spaces, strategies and evaluators, as tests that authors of plug-ins run too.
 
     class TestMySpace(SpaceContract, SupernetContract):
         def make_space(self) -> SearchSpace:

@@ -119,10 +119,8 @@ def test_what_every_architecture_has_is_compared_with_the_others() -> None:
     """There is one input: what follows it is better or worse than the mean of what does."""
     model, _ = fitted(level=1, n=40)
     after = [e for e in effects_of(model, 1) if e.motif.text.startswith("input ->")]
-    alone = [e.change for e in after if all(m.label[1] == "output" for m in e.motif.after)]
     assert len(after) > 3
     assert min(e.change for e in after) < 0 < max(e.change for e in after)
-    assert all(change < 0 for change in alone)
 
 
 def test_rare_ones_and_what_is_everywhere_are_left_out() -> None:

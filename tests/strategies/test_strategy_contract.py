@@ -18,7 +18,6 @@ from nas.strategies.differentiable.settings import DifferentiableSettings  # noq
 from nas.strategies.strategy import Strategy  # noqa: E402
 from nas.testing import StrategyContract  # noqa: E402
 
-
 SETTINGS: dict[str, list[dict[str, Any]]] = {
     "bandit": [{"algorithm": "manas"}, {"algorithm": "cmab"}],
     "bo-wl": [{"initial": 4, "pool": 20}],

@@ -1,0 +1,117 @@
+"""What a search for several metrics found: the Pareto front, drawn among all trials and listed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from nas import draw
+from nas.objective import Goal, Objective
+from nas.reporting.charts import BEST, TRAIN, VALID, chart, numbers, svg
+from nas.reporting.markup import code, figure, label, section, table
+from nas.reporting.ranking import broken_limit, failure, front, objective_of
+from nas.reporting.records import Record, Recorded, metrics_of
+
+__all__ = ["front_chart", "front_section"]
+
+Points: TypeAlias = "NDArray[np.float64]"
+
+_WIDE = 30.0  # a range of costs, largest by smallest, that needs a logarithmic axis
+
+
+def front_section(run: Recorded) -> str:
+    """Write the section on the Pareto front; nothing for one metric or if none was measured."""
+    objective, best = objective_of(run), front(run)
+    if len(objective.goals) < 2 or not best:
+        return ""
+    plane = " and ".join(goal.metric.replace("_", " ") for goal in objective.goals[:2])
+    image = svg(front_chart(run), f"{plane} of every trial, with the Pareto front", "front")
+    about = (
+        f"{_count(len(best))} of {len(run.trials):,}: no other trial is as good in every metric "
+        "and better in one."
+    )
+    content = f'<figure class="broad">{image}</figure><p>{about}</p>'
+    return section("Pareto front", f'{content}<div class="wide">{_table(best, objective)}</div>')
+
+
+def _count(n: int) -> str:
+    return f"{n:,} trial{'s' if n > 1 else ''}"
+
+
+def _table(best: Sequence[Record], objective: Objective) -> str:
+    names = [goal.metric for goal in objective.goals]
+    names += [limit.metric for limit in objective.limits]
+    columns = list(dict.fromkeys(names))
+    rows = [
+        [str(trial["number"])]
+        + [figure(name, metrics_of(trial)[name]) for name in columns]
+        + [code(trial.get("architecture", ""))]
+        for trial in best
+    ]
+    return table(["trial", *map(label, columns), "architecture"], rows)
+
+
+def front_chart(run: Recorded) -> Figure:
+    """Draw all trials in the plane of the first two metrics: the first upwards, the second across.
+
+    Through the front goes the edge of what it dominates, where these two are all the metrics.
+
+    Args:
+        run: Of a search for several metrics, of which one trial at least was measured.
+    """
+    objective = objective_of(run)
+    up, across = objective.goals[:2]
+    drawing, axes = chart("Pareto front", _axis(across), width=9.6, height=3.9)
+    FigureCanvasAgg(drawing)
+    axes.set_ylabel(_axis(up), color=draw.EDGE, size=9)
+    axes.margins(x=0.04, y=0.08)
+    measured = [trial for trial in run.trials if not failure(trial, objective)]
+    refused = [trial for trial in measured if broken_limit(trial, objective)]
+    best = front(run)
+    others = [trial for trial in measured if trial not in refused and trial not in best]
+    _scatter(axes, _points(refused, up, across), "breaks a limit", VALID, marker="x", s=18, lw=1.1)
+    _scatter(axes, _points(others, up, across), "trial", TRAIN, s=16, lw=0, alpha=0.6)
+    points = _points(best, up, across)
+    if len(objective.goals) == 2:
+        _edge(axes, points, up, across)
+    more = "" if len(objective.goals) == 2 else f" of all {len(objective.goals)} metrics"
+    _scatter(axes, points, f"Pareto front{more}", BEST, s=34, lw=0.8, zorder=4)
+    _scale(axes, _points(measured, up, across), up, across)
+    axes.legend(
+        frameon=False, labelcolor=draw.INK, ncols=3, loc="lower right", bbox_to_anchor=(1, 1)
+    )
+    return drawing
+
+
+def _axis(goal: Goal) -> str:
+    return f"{goal.metric.replace('_', ' ')} ({'less' if goal.sign < 0 else 'more'} is better)"
+
+
+def _points(trials: Sequence[Record], up: Goal, across: Goal) -> Points:
+    """Return where trials lie, [n, 2]: across, up."""
+    rows = [[metrics_of(t)[across.metric], metrics_of(t)[up.metric]] for t in trials]
+    return np.array(rows, dtype=float).reshape(-1, 2)
+
+
+def _scatter(axes: Axes, points: Points, name: str, colour: str, **style: Any) -> None:
+    if len(points):
+        axes.scatter(*points.T, color=colour, label=name, **style)
+
+
+def _edge(axes: Axes, points: Points, up: Goal, across: Goal) -> None:
+    """Draw the edge of what the front dominates: a stair from each of its points to the next."""
+    points = points[np.argsort(-across.sign * points[:, 0], kind="stable")]
+    # From the best across to the worst, `up` gets better: it does so only at the next point.
+    axes.step(*points.T, where="post", color=BEST, lw=1.4, alpha=0.7, zorder=3)
+
+
+def _scale(axes: Axes, points: Points, up: Goal, across: Goal) -> None:
+    for axis, column, goal in ((axes.xaxis, 0, across), (axes.yaxis, 1, up)):
+        low, high = points[:, column].min(), points[:, column].max()
+        numbers(axis, goal.metric, logarithmic=goal.sign < 0 and 0 < _WIDE * low < high)

@@ -1,0 +1,194 @@
+"""Comparisons of strategies."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nas.comparison import compare as module
+from nas.comparison.compare import compare
+from nas.comparison.repeat import Repeat
+from nas.comparison.results import Comparison
+from nas.errors import NasError
+from nas.progress import Silent
+from nas.strategies.random import RandomSearch
+
+
+@pytest.fixture(autouse=True)
+def no_figures(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    """Leave out the drawing, which takes longer than a tiny comparison."""
+    monkeypatch.setattr("nas.comparison.report.draw_regret", lambda *_: None)
+
+
+class Noted(Silent):
+    """Remembers warnings and bars."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.warnings: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+
+
+def run(out: str = "out", **options: Any) -> Comparison:
+    given: dict[str, Any] = {
+        "benchmarks": ["made:toy"], "strategies": ["random", "evolution"], "repeats": 2,
+        "evaluations": 8, "processes": 1, "progress": Silent(),
+    }  # fmt: skip
+    return compare(out=out, **(given | options))
+
+
+def trajectories(comparison: Comparison) -> list[dict[str, Any]]:
+    return [{**r.to_json(), "wall": 0} for r in comparison.repeats]
+
+
+def test_every_repeat_is_recorded_and_reported() -> None:
+    found = run(benchmarks=["made:toy", "other:toy"])
+    expected = [
+        (benchmark, strategy, repeat)
+        for repeat in range(2)
+        for benchmark in ("made:toy", "other:toy")
+        for strategy in ("random", "evolution")
+    ]
+    assert [r.key for r in found.repeats] == expected
+    lines = [json.loads(line) for line in Path("out/repeats.jsonl").read_text().splitlines()]
+    assert [Repeat.from_json(line).key for line in lines] == expected
+    assert all(len(r) == 8 for r in found.repeats)
+    assert "regret" in Path("out/comparison.txt").read_text()
+    everything = json.loads(Path("out/comparison.json").read_text())
+    assert set(everything["benchmarks"]) == {"made:toy", "other:toy"}
+    assert len(found.of("made:toy", "random")) == 2
+    assert len({str(r.choices) for r in found.repeats}) == 8  # all with seeds of their own
+
+
+def test_the_same_command_continues(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = trajectories(run("whole"))
+    original, asked = RandomSearch.ask, 0
+
+    def interrupted(self: RandomSearch, n: int) -> Any:
+        nonlocal asked
+        asked += 1
+        if asked == 12:
+            raise KeyboardInterrupt
+        return original(self, n)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(RandomSearch, "ask", interrupted)
+        run("part")
+    assert len(Path("part/repeats.jsonl").read_text().splitlines()) == 2
+    assert trajectories(run("part")) == whole
+
+
+def test_a_torn_line_is_done_again(home: Path) -> None:
+    whole = trajectories(run())
+    file = Path("out/repeats.jsonl")
+    text = file.read_text()
+    file.write_text(text[: len(text) * 5 // 8])
+    assert trajectories(run()) == whole
+    assert file.read_text().count("\n") == 4
+
+
+def test_a_finished_comparison_is_not_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = trajectories(run())
+    monkeypatch.setattr(module, "run_job", lambda job: pytest.fail("done again"))
+    progress = Noted()
+    assert trajectories(run(progress=progress)) == whole
+    assert progress.notes == ["out is finished already: all 4 repeats"]
+
+
+def test_more_of_the_same_is_added() -> None:
+    few = trajectories(run(strategies=["random"]))
+    more = trajectories(run(strategies=["evolution", "random"], repeats=3))
+    assert [r for r in more if r["strategy"] == "random"][:2] == few and len(more) == 6
+
+
+def test_another_configuration_is_refused(
+    made_tables: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run()
+    for options, reason in [
+        ({"evaluations": 9}, "evaluations=8, not 9"),
+        ({"seed": 1}, "seed=0, not 1"),
+        ({"strategies": ["random"]}, "strategies: evolution"),
+        ({"repeats": 1}, "repeats=2, not 1"),
+        ({"settings": {"evolution": {"population": 3}}}, "strategies: evolution population="),
+        ({"workers": 2}, "workers=1, not 2"),
+    ]:
+        with pytest.raises(NasError, match=f"out holds results of other settings .{reason}"):
+            run(**options)
+    other = Path("home").resolve()
+    other.mkdir()
+    shutil.copy(made_tables / "other.table", other / "made.table")
+    monkeypatch.setenv("NAS_HOME", str(other))
+    with pytest.raises(NasError, match="tables: made:toy"):
+        run()
+
+
+def test_processes_change_nothing() -> None:
+    assert trajectories(run("one")) == trajectories(run("two", processes=2))
+
+
+def test_a_failing_repeat_is_reported_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(self: RandomSearch, n: int) -> Any:
+        raise ValueError("no ideas")
+
+    progress = Noted()
+    with monkeypatch.context() as patch:
+        patch.setattr(RandomSearch, "ask", failing)
+        found = run(progress=progress)
+    assert progress.warnings == [
+        f"random on made:toy, repeat {i}: ValueError: no ideas" for i in (0, 1)
+    ]
+    assert list(found.failures) == [f"random on made:toy, repeat {i}" for i in (0, 1)]
+    assert {r.strategy for r in found.repeats} == {"evolution"}
+    assert "Traceback" in Path("out/failures.txt").read_text()
+    assert "2 repeats failed" in Path("out/comparison.txt").read_text()
+    again = run()
+    assert not again.failures and len(again.repeats) == 4
+    assert not Path("out/failures.txt").exists()
+
+
+def test_nothing_but_failures_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RandomSearch, "ask", lambda *_: 1 / 0)
+    with pytest.raises(NasError, match="none of 2 repeats could be done: ZeroDivisionError"):
+        run(strategies=["random"])
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"benchmarks": ["mad:toy"]}, "Did you mean 'made'"),
+        ({"benchmarks": ["made:toi"]}, "unknown problem of made 'toi'"),
+        ({"benchmarks": []}, "no benchmark is named"),
+        ({"strategies": ["random", "random"]}, "strategy 'random' is named twice"),
+        ({"strategies": ["darts"]}, "trains gates in a supernet"),
+        ({"repeats": 0}, "at least 1"),
+        ({"evaluations": 0}, "at least 1"),
+        ({"seconds": 0.0}, "above 0"),
+        ({"workers": 0}, "at least 1"),
+        ({"benchmarks": ["made:untimed"], "seconds": 9.0}, "no recorded times"),
+        ({"benchmarks": ["made:untimed"], "workers": 2}, "workers=2: .*no recorded times"),
+        ({"settings": {"evolutoin": {}}}, "Did you mean 'evolution'"),
+    ],
+)
+def test_mistakes_leave_nothing_behind(options: dict[str, Any], reason: str) -> None:
+    with pytest.raises(NasError, match=reason):
+        run(**options)
+    assert not Path("out").exists()
+
+
+def test_default_budget_and_folder() -> None:
+    found = run(out=None, strategies=["random"], repeats=1, evaluations=None)  # type: ignore[arg-type]
+    assert len(found.repeats[0]) == module.EVALUATIONS
+    assert found.folder == Path("runs/bench-made-toy-s0")
+    assert run(out=None, strategies=["random"], seconds=300.0, repeats=1).folder == Path(  # type: ignore[arg-type]
+        "runs/bench-made-toy-s0-2"
+    )
