@@ -9,10 +9,11 @@ from nas.checkpoint import atomic
 from nas.errors import NasError
 from nas.reporting.architecture import architecture_section
 from nas.reporting.epochs import phase_sections
+from nas.reporting.front import front_chart, front_section
 from nas.reporting.heading import heading, title_of, warnings_section
 from nas.reporting.markup import section
 from nas.reporting.page import page
-from nas.reporting.ranking import found
+from nas.reporting.ranking import found, front, objective_of
 from nas.reporting.records import read_run
 from nas.reporting.settings import settings_section
 from nas.reporting.trials import trials_section
@@ -20,7 +21,7 @@ from nas.reporting.trials import trials_section
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["write_report"]
+__all__ = ["draw_front", "write_report"]
 
 
 def write_report(folder: Path, *, graph: nx.DiGraph[Any] | None = None) -> Path:
@@ -47,12 +48,31 @@ def write_report(folder: Path, *, graph: nx.DiGraph[Any] | None = None) -> Path:
     return path
 
 
+def draw_front(folder: Path) -> Path | None:
+    """Draw the trials and the Pareto front of a run for several metrics into `front.png`.
+
+    Args:
+        folder: The run's folder.
+
+    Returns:
+        The path of the picture; None, and no file, where the run has one metric or no result.
+    """
+    run = read_run(Path(folder))
+    if len(objective_of(run).goals) < 2 or not front(run):
+        return None
+    path = Path(folder) / "front.png"
+    with atomic(path) as stream:
+        front_chart(run).savefig(stream, format="png", dpi=200)
+    return path
+
+
 def _report(folder: Path, graph: nx.DiGraph[Any] | None) -> str:
     run = read_run(folder)
     best, title = found(run), title_of(run.config, folder)
     sections = (
         warnings_section(run)
         + architecture_section(best, graph)
+        + front_section(run)
         + phase_sections(run.events)
         + trials_section(run)
         + settings_section(run.config)

@@ -110,7 +110,8 @@ def rows(page: str) -> Iterator[list[str]]:
 
 def table_of_trials(page: str) -> list[list[str]]:
     """The rows of the table of the best trials."""
-    return [row for row in rows(page) if row[-1].startswith("net-")]
+    best = page.partition("<h3>The best ")[2].partition("</table>")[0]
+    return [row for row in rows(best) if row[-1].startswith("net-")]
 
 
 def cards(page: str) -> dict[str, str]:

@@ -100,7 +100,7 @@ def axis_of(repeats: Sequence[Repeat], budget: Budget) -> Axis:
         return Axis("seconds", budget.seconds)
     if budget.workers > 1:
         return Axis("seconds", max((r.seconds[-1] for r in repeats if len(r)), default=1.0))
-    return Axis("evaluations", max(1, *(len(repeat) for repeat in repeats)))
+    return Axis("evaluations", max(map(len, repeats), default=0) or 1)
 
 
 def regret_curves(repeats: Sequence[Repeat], facts: Facts, axis: Axis) -> Curves:

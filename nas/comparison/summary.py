@@ -171,7 +171,6 @@ def summarise(comparison: Comparison) -> Summary:
 def _on_benchmark(comparison: Comparison, name: str) -> OnBenchmark:
     facts = comparison.facts[name]
     repeats = {s: comparison.of(name, s) for s in comparison.strategies}
-    repeats = {s: [r for r in found if len(r)] for s, found in repeats.items()}
     repeats = {s: found for s, found in repeats.items() if found}
     axis = axis_of([r for found in repeats.values() for r in found], comparison.budget)
     curves = {s: regret_curves(found, facts, axis) for s, found in repeats.items()}
@@ -192,7 +191,7 @@ def _ranks(regrets: list[float]) -> list[float]:
 
 def _result(repeats: list[Repeat], curves: Curves, facts: Facts, rank: float) -> Result:
     sign = -1 if facts.maximise else 1
-    ends = {name: [r.reported[name][-1] for r in repeats] for name in facts.reported}
+    ends = {name: [_last(r.reported[name]) for r in repeats] for name in facts.reported}
     known = {name: np.array([v for v in end if v is not None]) for name, end in ends.items()}
     return Result(
         Spread.of(facts.optimum + sign * curves.final),
@@ -205,6 +204,10 @@ def _result(repeats: list[Repeat], curves: Curves, facts: Facts, rank: float) ->
         rank,
         float(np.mean([len(repeat) for repeat in repeats])),
     )
+
+
+def _last(values: list[float | None]) -> float | None:
+    return values[-1] if values else None
 
 
 def _benchmark_json(found: OnBenchmark) -> dict[str, Any]:

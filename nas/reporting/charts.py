@@ -11,7 +11,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import AutoLocator, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import AutoLocator, EngFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from nas import draw
 
@@ -77,7 +77,8 @@ def numbers(axis: Axis, name: str, logarithmic: bool) -> None:
     else:
         axis.set_major_locator(AutoLocator())
     if not _percent(axis, name):
-        axis.set_major_formatter(lambda value, _: short(value))
+        units = EngFormatter(sep="")
+        axis.set_major_formatter(lambda v, _: units(v) if abs(v) >= 1e4 else f"{v:g}")
 
 
 def svg(figure: Figure, label: str, prefix: str) -> str:

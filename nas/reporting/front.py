@@ -7,7 +7,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -68,7 +67,6 @@ def front_chart(run: Recorded) -> Figure:
     objective = objective_of(run)
     up, across = objective.goals[:2]
     drawing, axes = chart("Pareto front", _axis(across), width=9.6, height=3.9)
-    FigureCanvasAgg(drawing)
     axes.set_ylabel(_axis(up), color=draw.EDGE, size=9)
     axes.margins(x=0.04, y=0.08)
     measured = [trial for trial in run.trials if not failure(trial, objective)]

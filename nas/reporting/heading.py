@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nas.progress import duration
 from nas.reporting.markup import figure, label, section, words
+from nas.reporting.ranking import objective_of
 from nas.reporting.records import Record, Recorded, latest_epochs, metrics_of, number_of
 
 __all__ = ["heading", "title_of", "warnings_section"]
@@ -29,6 +30,7 @@ def heading(title: str, run: Recorded, best: Record) -> str:
         best: The result, as in `best.json`.
     """
     about = f"{_state(run.events)} {_about(run.config)}"
+    about += f"<br>{escape(wanted)}" if (wanted := _wanted(run)) else ""
     cards = "".join(f"<div><dt>{n}</dt><dd>{escape(v)}</dd></div>" for n, v in _cards(run, best))
     return f"<header><h1>{escape(title)}</h1><p>{about}</p><dl>{cards}</dl></header>"
 
@@ -53,6 +55,20 @@ def _about(config: Record) -> str:
     parts += ["seed" in config and f"seed {words(config['seed'])}"]
     parts += [config.get("created") and f"created {words(config['created'])}"]
     return " · ".join(escape(str(part)) for part in parts if part)
+
+
+def _wanted(run: Recorded) -> str:
+    """Write every objective and limit; empty where no objective is recorded."""
+    if not run.config.get("objective"):
+        return ""
+    objective = objective_of(run)
+    goals = [f"{'minimise' if g.sign < 0 else 'maximise'} {g.metric}" for g in objective.goals]
+    parts = [", ".join(goals)]
+    if objective.limits:
+        parts.append(f"limit {', '.join(map(str, objective.limits))}")
+    if timeout := number_of(run.config.get("timeout"), 0):
+        parts.append(f"timeout {timeout:g} s")
+    return " · ".join(parts)
 
 
 def _cards(run: Recorded, best: Record) -> Iterator[tuple[str, str]]:

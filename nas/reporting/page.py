@@ -43,10 +43,11 @@ _PAGE = """<!DOCTYPE html>
 
 _CSS = """
 :root { /*light*/ --ground: #f4f5f8; --line: #e3e6eb; --soft: #f4f5f8; --alarm: #fff4e5;
-  --alarm-line: #e8a33d; --good: #0b7a5b; --open: #9a5b00; }
+  --alarm-line: #e8a33d; --good: #0b7a5b; --open: #9a5b00; --bad: #b3261e; }
 @media (prefers-color-scheme: dark) {
   :root { /*dark*/ --ground: #0f131a; --line: #2b333f; --soft: #10151c; --alarm: #33260f;
-    --alarm-line: #c98500; --good: #4fd1a5; --open: #f0b355; } }
+    --alarm-line: #c98500; --good: #4fd1a5; --open: #f0b355;
+    --bad: #ff8a80; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 62rem; background: var(--ground);
   color: var(--c1f2937); font: 15px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif; }
@@ -65,6 +66,8 @@ dd { margin: 0; font-size: 1.35rem; font-weight: 600; font-variant-numeric: tabu
 .chip { margin-right: .4rem; padding: .1rem .6rem; border: 1px solid; border-radius: 99px;
   font-size: .85rem; font-weight: 600; white-space: nowrap; }
 .finished { color: var(--good); } .unfinished { color: var(--open); }
+.failed { color: var(--bad); } .refused { color: var(--open); }
+td .chip { font-size: .8rem; }
 .warning { background: var(--alarm); border-color: var(--alarm-line); border-left-width: 6px; }
 .warning h2::before { content: "⚠ "; }
 .warning ul { margin: 0; padding-left: 1.2rem; }

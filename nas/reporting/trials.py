@@ -1,9 +1,10 @@
-"""What a black-box search evaluated: a chart of every trial, a table of the ten best."""
+"""What a black-box search evaluated: a chart of every trial, tables of the best and of all."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from html import escape
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,9 +13,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from nas import draw
-from nas.reporting.charts import BEST, TRAIN, VALID, chart, in_percent, svg
-from nas.reporting.markup import code, figure, label, section, table
-from nas.reporting.ranking import objective_of, ranked
+from nas.objective import Goal, Objective
+from nas.reporting.charts import BEST, SKIP, TRAIN, VALID, chart, in_percent, svg
+from nas.reporting.markup import code, details, figure, label, section, table
+from nas.reporting.ranking import broken_limit, failure, objective_of, ranked
 from nas.reporting.records import Record, Recorded, metrics_of, number_of
 
 __all__ = ["trial_chart", "trials_section"]
@@ -23,54 +25,108 @@ Values: TypeAlias = "NDArray[np.float64]"
 
 _TOP = 10
 _MOST_METRICS = 5  # that a table has room for
+_MOST_TRIALS = 1000  # that a page has room for
 
 
 def trials_section(run: Recorded) -> str:
-    """Write the section on the trials; nothing if there is but one or none was measured.
+    """Write the section on the trials: a chart, the ten best, and all with what became of each.
 
-    A differentiable search has one trial, its result, which is shown already.
+    A search that has one trial has no section if that is its result, which is shown already.
     """
-    best = ranked(run)[:_TOP]
-    if not best or len(run.trials) == 1:
+    best, objective = ranked(run)[:_TOP], objective_of(run)
+    if not run.trials or (best and len(run.trials) == 1):
         return ""
-    name, sign = objective_of(run)
-    image = svg(trial_chart(run.trials, name, sign), f"{name} of every trial", "trials")
-    content = f'<figure class="broad">{image}</figure><h3>The best {len(best)}</h3>'
-    return section("Trials", f'{content}<div class="wide">{_table(best, name)}</div>')
+    content = ""
+    if best:
+        name = objective.metric
+        image = svg(trial_chart(run.trials, objective), f"{name} of every trial", "trials")
+        content = f'<figure class="broad">{image}</figure><h3>The best {len(best)}</h3>'
+        content += f'<div class="wide">{_ranking(best, objective)}</div>'
+    every = f'<div class="wide">{_every(run.trials[:_MOST_TRIALS], objective)}</div>'
+    return section("Trials", content + details(_summary(run.trials, objective), every))
 
 
-def _table(best: Sequence[Record], name: str) -> str:
-    names = dict.fromkeys([name, *(key for trial in best for key in metrics_of(trial))])
-    columns = list(names)[:_MOST_METRICS]
-    head = ["", "trial", *map(label, columns), "time", "architecture"]
+def _columns(trials: Sequence[Record], objective: Objective) -> list[str]:
+    """Return the metrics that a table shows, those of the objective and its limits first."""
+    wanted = [goal.metric for goal in objective.goals]
+    wanted = list(dict.fromkeys([*wanted, *(limit.metric for limit in objective.limits)]))
+    names = dict.fromkeys([*wanted, *(name for trial in trials for name in metrics_of(trial))])
+    return list(names)[: max(_MOST_METRICS, len(wanted))]
+
+
+def _figures(trial: Record, columns: Sequence[str]) -> list[str]:
+    """Return the cells of a trial's metrics, time and architecture."""
+    values = [figure(name, metrics_of(trial).get(name, math.nan)) for name in columns]
+    seconds = figure("seconds", number_of(trial.get("seconds")))
+    return [*values, seconds, code(trial.get("architecture", ""))]
+
+
+def _ranking(best: Sequence[Record], objective: Objective) -> str:
+    columns = _columns(best, objective)
     rows = [
-        [str(rank), str(trial["number"])]
-        + [figure(key, metrics_of(trial).get(key, math.nan)) for key in columns]
-        + [figure("seconds", number_of(trial.get("seconds"))), code(trial.get("architecture", ""))]
+        [str(rank), str(trial["number"]), *_figures(trial, columns)]
         for rank, trial in enumerate(best, start=1)
     ]
-    return table(head, rows)
+    return table(["", "trial", *map(label, columns), "time", "architecture"], rows)
 
 
-def trial_chart(trials: Sequence[Record], name: str, sign: int) -> Figure:
-    """Draw every trial and the best so far; failures are crosses at the bottom.
+def _summary(trials: Sequence[Record], objective: Objective) -> str:
+    """Write how many trials there are, and how many of them do not count."""
+    failed = sum(bool(failure(trial, objective)) for trial in trials)
+    broken = sum(bool(_refusal(trial, objective)) for trial in trials) - failed
+    parts = [f"{failed:,} failed"] if failed else []
+    parts += [f"{broken:,} broke a limit"] if broken else []
+    cut = f", the first {_MOST_TRIALS:,} of them here" if len(trials) > _MOST_TRIALS else ""
+    return f"All {len(trials):,} trials{cut}" + (f": {', '.join(parts)}" if parts else "")
+
+
+def _refusal(trial: Record, objective: Objective) -> str:
+    return failure(trial, objective) or broken_limit(trial, objective)
+
+
+def _every(trials: Sequence[Record], objective: Objective) -> str:
+    columns = _columns(trials, objective)
+    rows = [[str(t["number"]), _state(t, objective), *_figures(t, columns)] for t in trials]
+    return table(["trial", "", *map(label, columns), "time", "architecture"], rows)
+
+
+def _state(trial: Record, objective: Objective) -> str:
+    """Write what became of a trial: a coloured word, and the reason where it does not count."""
+    if reason := failure(trial, objective):
+        return f'<span class="chip failed">failed</span>{escape(reason)}'
+    if reason := broken_limit(trial, objective):
+        return f'<span class="chip refused">breaks a limit</span>{escape(reason)}'
+    return '<span class="chip finished">ok</span>'
+
+
+def trial_chart(trials: Sequence[Record], objective: Objective) -> Figure:
+    """Draw every trial and the best so far; what does not count is told apart by its mark.
 
     Args:
-        trials: In order; the metric was measured of one at least.
-        name: The metric.
-        sign: 1 if more is better, -1 if less is.
+        trials: In order; one at least was measured and keeps the limits.
+        objective: Of whose first metric the chart is.
     """
-    drawing, axes = chart(name.replace("_", " "), "trial", width=9.6)
-    measured = [(t["number"], metrics_of(t)[name]) for t in trials if name in metrics_of(t)]
-    numbers, values = np.array(measured, dtype=float).T
-    _dots(axes, numbers, values, sign)
-    _best_so_far(axes, numbers, values, sign, float(trials[-1]["number"]))
-    _failures(axes, [float(t["number"]) for t in trials if t.get("status") == "failed"])
+    goal = objective.goals[0]
+    drawing, axes = chart(goal.metric.replace("_", " "), "trial", width=9.6)
+    measured = [trial for trial in trials if not failure(trial, objective)]
+    refused = [trial for trial in measured if broken_limit(trial, objective)]
+    kept = _places([trial for trial in measured if trial not in refused], goal)
+    _dots(axes, *kept, goal.sign)
+    if refused:
+        style: Any = {"marker": "D", "s": 14, "facecolors": "none", "edgecolors": SKIP}
+        axes.scatter(*_places(refused, goal), lw=1.0, label="breaks a limit", **style)
+    _best_so_far(axes, *kept, goal.sign, float(trials[-1]["number"]))
+    _failures(axes, [float(t["number"]) for t in trials if failure(t, objective)])
     axes.legend(
-        frameon=False, labelcolor=draw.INK, ncols=4, loc="lower right", bbox_to_anchor=(1, 1)
+        frameon=False, labelcolor=draw.INK, ncols=5, loc="lower right", bbox_to_anchor=(1, 1)
     )
-    in_percent(axes, name)
+    in_percent(axes, goal.metric)
     return drawing
+
+
+def _places(trials: Sequence[Record], goal: Goal) -> Values:
+    """Return the numbers of trials and their values, [2, n]."""
+    return np.array([(t["number"], metrics_of(t)[goal.metric]) for t in trials], dtype=float).T
 
 
 def _dots(axes: Axes, numbers: Values, values: Values, sign: int) -> None:

@@ -98,7 +98,10 @@ class NASBenchGraph(SearchSpace):
         input itself. The order of nodes, as far as they are free, does not matter. These are the
         paper's classes (sec. 3.1).
         """
-        return self.from_array(self.canonical_choices(self.to_array([architecture])))[0]
+        operations = tuple(architecture.choices[column] for column in _OP_COLUMNS)
+        skips = tuple(operation == SKIP for operation in operations)
+        links, orders = _forms()[self.links(architecture), skips]
+        return self.from_links(links, min(tuple(operations[i] for i in o) for o in orders))
 
     def canonical_choices(self, choices: Choices) -> Choices:
         """Map a population [n, d] as `canonical` does; returns a new one [n, d]."""
@@ -204,15 +207,21 @@ def _normal_forms() -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.in
         `_ALL_LINKS`) [384]; how many orders of the nodes give them [384]; and these orders, the
         old place of every new node, [384, largest count, 4].
     """
-    forms = [
-        _normal_form(links, skips)
-        for links in _ALL_LINKS
-        for skips in product((False, True), repeat=NODES)
-    ]
+    forms = _forms().values()
     counts = [len(orders) for _, orders in forms]
     filled = [orders + orders[:1] * (max(counts) - len(orders)) for _, orders in forms]
     index = [_ALL_LINKS.index(links) for links, _ in forms]
     return np.array(index), np.array(counts), np.array(filled)
+
+
+@cache
+def _forms() -> dict[tuple[Links, tuple[bool, ...]], tuple[Links, list[tuple[int, ...]]]]:
+    """Return the normal form of every case, by the inputs of the nodes and which of them skip."""
+    return {
+        (links, skips): _normal_form(links, skips)
+        for links in _ALL_LINKS
+        for skips in product((False, True), repeat=NODES)
+    }
 
 
 def _normal_form(links: Links, skips: tuple[bool, ...]) -> tuple[Links, list[tuple[int, ...]]]:

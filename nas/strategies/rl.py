@@ -98,6 +98,7 @@ class ReinforcementLearning(Strategy):
             | deepcopy(learned)
             | {
                 "baseline": self.learner.baseline,
+                "feasible": self.learner.feasible,
                 "scale": self.scale.state_dict(),
                 "waiting": [(list(choices), score) for choices, score in self._waiting],
             }
@@ -107,6 +108,6 @@ class ReinforcementLearning(Strategy):
         super().load_state_dict(state)
         self.controller.load_state_dict(state["controller"])
         self.learner.optimizer.load_state_dict(deepcopy(state["optimizer"]))
-        self.learner.baseline = state["baseline"]
+        self.learner.baseline, self.learner.feasible = state["baseline"], state["feasible"]
         self.scale.load_state_dict(state["scale"])
         self._waiting = [(tuple(choices), score) for choices, score in state["waiting"]]

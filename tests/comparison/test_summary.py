@@ -94,6 +94,14 @@ def test_strategies_without_results_are_left_out() -> None:
     assert list(summarise(made).benchmarks) == ["x"]
 
 
+def test_repeats_that_found_nothing_count_as_the_worst() -> None:
+    made = comparison({"x": {"a": [0.7, 0.7]}})
+    made.repeats[1] = Repeat("x", "a", 1, 0, reported={"test_accuracy": []})
+    result = summarise(made).benchmarks["x"].results["a"]
+    assert result.regret.mean == pytest.approx((0.3 + 1.0) / 2)
+    assert result.reported["test_accuracy"].n == 1
+
+
 def test_everything_is_plain_json() -> None:
     made = comparison({"x": {"a": [0.9], "b": [0.8]}, "y": {"a": [0.9], "b": [0.7]}})
     made.failures["c on y"] = Failure("why", "traceback")

@@ -7,7 +7,10 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from reports import DIFFERENTIABLE, Record, epoch, report, table_of_trials, trial
 
+from nas.objective import Objective
 from nas.reporting.trials import trial_chart
+
+LOSS, MORE_LOSS = Objective("-loss"), Objective("loss")
 
 
 def test_the_ten_best_trials_in_order(tmp_path: Path) -> None:
@@ -50,18 +53,18 @@ def legend(chart: Figure) -> list[str]:
 
 def test_what_would_flatten_the_chart_lies_beyond_its_edge() -> None:
     usual = (1.0, 1.1, 1.2, 1.3, 1.15, 1.25, 1.05)
-    chart = trial_chart(losses(*usual), "loss", -1)
+    chart = trial_chart(losses(*usual), LOSS)
     assert legend(chart) == ["trial", "best so far"]
-    chart = trial_chart(losses(*usual, 1e6), "loss", -1)
+    chart = trial_chart(losses(*usual, 1e6), LOSS)
     assert legend(chart) == ["trial", "higher", "best so far"]
     assert chart.axes[0].get_ylim()[1] < 2
-    chart = trial_chart(losses(*(-loss for loss in usual), -1e6), "loss", 1)
+    chart = trial_chart(losses(*(-loss for loss in usual), -1e6), MORE_LOSS)
     assert legend(chart) == ["trial", "lower", "best so far"]
     assert chart.axes[0].get_ylim()[0] > -2
 
 
 def test_the_best_so_far_and_failures() -> None:
-    chart = trial_chart(losses(3, None, 2, 4, 1, None), "loss", -1)
+    chart = trial_chart(losses(3, None, 2, 4, 1, None), LOSS)
     assert legend(chart) == ["trial", "best so far", "failed"]
     [best] = chart.axes[0].lines
     assert best.get_xydata().tolist() == [[0, 3], [2, 2], [3, 2], [4, 1], [5, 1]]

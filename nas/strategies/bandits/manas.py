@@ -94,5 +94,5 @@ class Manas:
         """Continue from what `state_dict` returned."""
         self.pulls.load_state_dict(state["pulls"])
         self.estimates = np.array(state["estimates"], dtype=np.float64)
-        encoded = self.space.encode_choices(self.pulls.choices())
-        self._gram = encoded.T @ encoded
+        pulled = self.space.encode_choices(self.pulls.choices())
+        self._gram = np.asarray(pulled.T @ pulled, dtype=np.float64)

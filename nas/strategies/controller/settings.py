@@ -40,7 +40,7 @@ class RLSettings:
     rejection: str = setting(
         "corrected", "gradient of a constrained space: corrected for rejections (TabNAS), or plain"
     )
-    feasibility_samples: int = setting(256, "of the probability that a proposal is feasible")
+    feasibility_samples: int = setting(128, "of the probability that a proposal is feasible")
 
     def __post_init__(self) -> None:
         if self.algorithm not in ALGORITHMS:

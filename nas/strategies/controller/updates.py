@@ -36,6 +36,7 @@ class Learner:
         rng: For drawing the samples of P(V) and the minibatches.
         corrected: Whether the policy gradient is corrected for rejected samples.
         baseline: REINFORCE's moving average of the reward; None before the first.
+        feasible: The share of samples that were feasible at the last update.
     """
 
     controller: Controller
@@ -44,12 +45,17 @@ class Learner:
     rng: np.random.Generator
     corrected: bool
     baseline: float | None = None
+    feasible: float = 0.0
 
     def feasible_share(self) -> FeasibleShare | None:
         """Draw what the correction needs; None where there is none."""
         if not self.corrected:
             return None
-        return FeasibleShare(self.controller, self.rng, self.settings.feasibility_samples)
+        by_infeasible = self.feasible > 0.5
+        n = self.settings.feasibility_samples
+        share = FeasibleShare(self.controller, self.rng, n, by_infeasible)
+        self.feasible = share.found
+        return share
 
     def step(self, loss: Tensor) -> None:
         """Follow the gradient of a loss."""
