@@ -22,7 +22,7 @@ from nas.strategies.strategy import Strategy
 
 __all__ = ["EvolutionSettings", "RegularizedEvolution"]
 
-_TRIES = 50
+_TRIES = 20
 _score = itemgetter(1)
 
 
@@ -64,7 +64,7 @@ class RegularizedEvolution(Strategy):
     """Plain Python throughout: an ask and a tell take some ten microseconds.
 
     A failure, or what breaks a limit, never becomes a member. A child that was proposed before is
-    mutated further until it is new.
+    mutated further until it is new; a random architecture takes its place if that does not help.
     """
 
     Settings = EvolutionSettings
@@ -117,11 +117,11 @@ class RegularizedEvolution(Strategy):
                 child = self.space.mutate(child, self.rng)
             for _ in range(_TRIES):
                 if self._meet(child):
-                    break
+                    return child
                 child = self.space.mutate(child, self.rng)
         except NasError:  # an architecture that nothing valid is next to
-            return self._random()
-        return child
+            pass
+        return self._random()
 
     def _winner(self) -> Architecture:
         """Return the best of some members, drawn with replacement."""

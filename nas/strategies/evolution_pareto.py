@@ -165,7 +165,8 @@ class NSGA2(Strategy):
     """A generation ends when as many children were told as there are members.
 
     Results may come in any order: a child that is told later counts in the next generation.
-    Children that were proposed before are mutated further until they are new.
+    Children that were proposed before are mutated further until they are new; random architectures
+    take their places if that does not help.
     """
 
     Settings = NSGA2Settings
@@ -196,9 +197,12 @@ class NSGA2(Strategy):
         rows = breed(self.space, parents, self._scores(self.members), n, self.settings, self.rng)
         for _ in range(_TRIES):
             known = self.seen.known(rows)
-            if not known.any():
+            further = mutated(self.space, rows[known], self.rng)
+            if (further == rows[known]).all():  # none is known, or nothing valid is next to them
                 break
-            rows[known] = mutated(self.space, rows[known], self.rng)
+            rows[known] = further
+        known = self.seen.known(rows)
+        rows[known] = self.seen.sample(self.rng, int(known.sum()))
         return rows
 
     @staticmethod
