@@ -214,9 +214,7 @@ def correlate(
         typer.Option(help="With commas between them; proxy:all is every zero-cost proxy."),
     ] = "proxy:all",
     samples: Annotated[int, typer.Option(help="Architectures of the table, at random.")] = 200,
-    train: Annotated[
-        int, typer.Option(help="Others that an evaluator which learns is shown before.")
-    ] = 100,
+    train: Annotated[int, typer.Option(help="Others that predictors are fitted to.")] = 100,
     top: Annotated[float, typer.Option(help="Which part counts as the best.")] = 0.1,
     data: Data = "digits",
     scale: Scale = None,

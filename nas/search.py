@@ -278,8 +278,9 @@ def _weights_kind(network: nn.Module | None, shared: bool) -> str:
 
 def _report(run: Run, architecture: Architecture) -> None:
     from nas.draw import draw
-    from nas.report import write_report
+    from nas.report import draw_front, write_report
 
     graph = run.space.graph(architecture)
     draw(graph, run.folder / "best.png")
+    draw_front(run.folder)
     write_report(run.folder, graph=graph)

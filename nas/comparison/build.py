@@ -93,6 +93,10 @@ def build(
     trainers = [
         make_evaluator("train", bench, _COSTS, seed_of(seed, "training", k)) for k in range(seeds)
     ]
+    if getattr(trainers[0].settings, "halving_eta", 0):
+        raise NasError(
+            "evaluator.halving_eta: all trainings of a table have the same epochs; leave it at 0"
+        )
     chosen = _chosen(resolved, evaluations, seed)
     config = {
         "space": space,

@@ -16,11 +16,13 @@ from nas.benchmarks.home import open_benchmark
 from nas.checkpoint import seed_of
 from nas.comparison.agreement import Agreement, agreement
 from nas.comparison.correlation_report import write_correlation
-from nas.comparison.facts import Facts, facts_of, reported_metrics
+from nas.comparison.facts import Facts, facts_of, objective_of, reported_metrics
 from nas.comparison.folder import ResultFolder, open_folder
 from nas.comparison.judges import Workbench, described, expand, make_evaluator
+from nas.comparison.predicting import FittedPredictor
 from nas.errors import NasError, unknown
 from nas.evaluators.evaluator import Evaluator
+from nas.evaluators.predictor import PredictorEvaluator
 from nas.objective import Measurement, Objective
 from nas.plan import SCALES, load_data
 from nas.progress import Console, Progress
@@ -68,7 +70,7 @@ class Correlation:
         described: Metric -> which column that is, in words.
         judged: Evaluator -> what it said, the best by the last target first; columns of the table
             that are known without training (params, flops) are among them, as baselines.
-        trained_on: Architectures that evaluators which learn have seen before.
+        trained_on: Architectures that predictors were fitted to.
     """
 
     folder: Path
@@ -101,8 +103,7 @@ def correlate(
         evaluators: `NAME` or `NAME:VALUE`, such as "proxy:gradsign"; "proxy:all" is every proxy.
         benchmark: `NAME` or `NAME:PROBLEM`: whose numbers are the truth.
         samples: How many architectures of the table, drawn at random.
-        train: How many others an evaluator that learns (a predictor) is shown before, with the
-            benchmark's numbers.
+        train: How many others a predictor is fitted to, by the number that a search sees.
         top: Which part counts as the best, for the precision at the top.
         data: What the evaluators that look at examples see; as in `nas.search`.
         scale: "small" or "paper"; None is what suits the data.
@@ -195,11 +196,7 @@ def _judge(
     lines = {tuple(r["choices"]): r for r in folder.results() if r["evaluator"] == name}
     left = [a for a in sampled if a.choices not in lines]
     if left:
-        evaluator = make_evaluator(name, bench)
-        evaluator.prepare()
-        if type(evaluator).observe is not Evaluator.observe:
-            for architecture in shown:
-                evaluator.observe(architecture, benchmark.measure(architecture))
+        evaluator = _ready(name, bench, benchmark, shown)
         step = min(_AT_ONCE, max(1, evaluator.at_once))
         with bench.progress.bar(name, len(sampled), len(sampled) - len(left)) as bar:
             for at in range(0, len(left), step):
@@ -218,10 +215,23 @@ def _judge(
     return np.array([math.nan if score is None else score for score in scores]), seconds
 
 
+def _ready(
+    name: str, bench: Workbench, benchmark: Benchmark, shown: Sequence[Architecture]
+) -> Evaluator:
+    """Return an evaluator that is trained or fitted, where it needs that."""
+    evaluator = make_evaluator(name, bench)
+    if isinstance(evaluator, PredictorEvaluator):
+        objective = objective_of(benchmark)
+        scores = [objective.score(benchmark.measure(architecture)) for architecture in shown]
+        return FittedPredictor(evaluator.context, evaluator.settings, shown, scores)
+    evaluator.prepare()
+    return evaluator
+
+
 def _line(
     name: str, evaluator: Evaluator, architecture: Architecture, measurement: Measurement
 ) -> dict[str, Any]:
-    objective = Objective(evaluator.default_objective)
+    objective = Objective(evaluator.usual_objective(evaluator.settings))
     line: dict[str, Any] = {"evaluator": name, "choices": list(architecture.choices)}
     score = objective.score(measurement) if measurement.ok else None
     return line | {

@@ -77,7 +77,10 @@ def _plain(found: Agreement) -> dict[str, Any]:
 def correlation_text(correlation: Correlation) -> str:
     """Write a table a metric, the evaluators that agree best first."""
     n = len(next(iter(correlation.targets.values())))
-    head = f"{correlation.facts.name}: {n} of {correlation.facts.architectures:,} architectures"
+    head = (
+        f"{correlation.facts.name}: {n} of {correlation.facts.architectures:,} architectures; "
+        f"predictors were fitted to {correlation.trained_on} others"
+    )
     blocks = [head, *(_block(correlation, metric) for metric in correlation.targets)]
     blocks.append(
         f"Intervals: {INTERVAL}. Sparse: Kendall's tau with the\ntable's values rounded to 0.1 %. "

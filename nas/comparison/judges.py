@@ -94,7 +94,9 @@ def make_evaluator(
         bench.progress,
         costs=costs,
     )
-    made: Evaluator = factory(context, _filled(factory, bench.scale, values, name))
+    filled = _filled(factory, bench.scale, values, name)
+    factory.require(bench.space, filled)
+    made: Evaluator = factory(context, filled)
     return made
 
 

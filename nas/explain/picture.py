@@ -128,7 +128,9 @@ class _Page:
 
     def heading(self) -> None:
         e = self.explanation
-        self.text(_MARGIN, 0.24, f"Sub-structures and {e.goal.metric}: {e.space}", 13, weight="bold")
+        self.text(
+            _MARGIN, 0.24, f"Sub-structures and {e.goal.metric}: {e.space}", 13, weight="bold"
+        )
         words = (
             f"{e.architectures} architectures. Expected change of {e.unit}, for one more of it; "
             f"rank correlation, each left out: {e.correlation:.2f}"

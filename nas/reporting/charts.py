@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from html import escape
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -15,7 +15,9 @@ from matplotlib.ticker import AutoLocator, EngFormatter, LogLocator, MaxNLocator
 
 from nas import draw
 
-__all__ = ["BEST", "SKIP", "TRAIN", "VALID", "chart", "dark_of", "in_percent", "numbers", "svg"]
+__all__ = [
+    "BEST", "SKIP", "TRAIN", "VALID", "chart", "dark_of", "hollow", "in_percent", "numbers", "svg",
+]  # fmt: skip
 
 TRAIN, VALID, BEST = draw.COLOURS["conv"], draw.COLOURS["attention"], draw.COLOURS["pool"]
 SKIP = draw.COLOURS["skip"]
@@ -47,6 +49,11 @@ def chart(title: str, x: str, width: float = 4.7, height: float = 2.7) -> tuple[
     return figure, axes
 
 
+def hollow() -> dict[str, Any]:
+    """Return the marks of measurements that do not count."""
+    return {"marker": "D", "s": 14, "facecolors": "none", "edgecolors": SKIP, "lw": 1.0}
+
+
 def in_percent(axes: Axes, name: str) -> None:
     """Label the vertical axis in percent if it shows an accuracy, a share of 1."""
     _percent(axes.yaxis, name)
@@ -61,19 +68,21 @@ def _percent(axis: Axis, name: str) -> bool:
     return share
 
 
-def numbers(axis: Axis, name: str, logarithmic: bool) -> None:
+def numbers(axes: Axes, which: Literal["x", "y"], name: str, logarithmic: bool) -> None:
     """Label an axis by values of a metric: in percent, or as 1.2M, 300k and 0.05.
 
     Args:
-        axis: All is drawn on it already.
+        axes: All is drawn in them already.
+        which: Which axis of theirs.
         name: The metric.
         logarithmic: Whether each step is a factor.
     """
+    axis: Axis = axes.xaxis if which == "x" else axes.yaxis
     if logarithmic:
-        set_scale = axis.axes.set_xscale if axis.axis_name == "x" else axis.axes.set_yscale
-        set_scale("log")
+        axes.set(**{f"{which}scale": "log"})
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_minor_formatter(NullFormatter())
+        axis.set_tick_params(which="minor", length=0)
     else:
         axis.set_major_locator(AutoLocator())
     if not _percent(axis, name):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nas import draw
 from nas.objective import Goal, Objective
-from nas.reporting.charts import BEST, TRAIN, VALID, chart, numbers, svg
+from nas.reporting.charts import BEST, TRAIN, chart, hollow, numbers, svg
 from nas.reporting.markup import code, figure, label, section, table
 from nas.reporting.ranking import broken_limit, failure, front, objective_of
 from nas.reporting.records import Record, Recorded, metrics_of
@@ -66,20 +66,22 @@ def front_chart(run: Recorded) -> Figure:
     """
     objective = objective_of(run)
     up, across = objective.goals[:2]
-    drawing, axes = chart("Pareto front", _axis(across), width=9.6, height=3.9)
+    title = f"{up.metric} against {across.metric}".replace("_", " ")
+    drawing, axes = chart(title, _axis(across), width=9.6, height=3.9)
     axes.set_ylabel(_axis(up), color=draw.EDGE, size=9)
     axes.margins(x=0.04, y=0.08)
     measured = [trial for trial in run.trials if not failure(trial, objective)]
     refused = [trial for trial in measured if broken_limit(trial, objective)]
     best = front(run)
-    others = [trial for trial in measured if trial not in refused and trial not in best]
-    _scatter(axes, _points(refused, up, across), "breaks a limit", VALID, marker="x", s=18, lw=1.1)
-    _scatter(axes, _points(others, up, across), "trial", TRAIN, s=16, lw=0, alpha=0.6)
+    apart = {trial["number"] for trial in [*refused, *best]}
+    others = [trial for trial in measured if trial["number"] not in apart]
+    _scatter(axes, _points(refused, up, across), "breaks a limit", **hollow())
+    _scatter(axes, _points(others, up, across), "trial", color=TRAIN, s=16, lw=0, alpha=0.6)
     points = _points(best, up, across)
     if len(objective.goals) == 2:
         _edge(axes, points, up, across)
     more = "" if len(objective.goals) == 2 else f" of all {len(objective.goals)} metrics"
-    _scatter(axes, points, f"Pareto front{more}", BEST, s=34, lw=0.8, zorder=4)
+    _scatter(axes, points, f"Pareto front{more}", color=BEST, s=34, lw=0.8, zorder=4)
     _scale(axes, _points(measured, up, across), up, across)
     axes.legend(
         frameon=False, labelcolor=draw.INK, ncols=3, loc="lower right", bbox_to_anchor=(1, 1)
@@ -97,9 +99,9 @@ def _points(trials: Sequence[Record], up: Goal, across: Goal) -> Points:
     return np.array(rows, dtype=float).reshape(-1, 2)
 
 
-def _scatter(axes: Axes, points: Points, name: str, colour: str, **style: Any) -> None:
+def _scatter(axes: Axes, points: Points, name: str, **style: Any) -> None:
     if len(points):
-        axes.scatter(*points.T, color=colour, label=name, **style)
+        axes.scatter(*points.T, label=name, **style)
 
 
 def _edge(axes: Axes, points: Points, up: Goal, across: Goal) -> None:
@@ -110,6 +112,7 @@ def _edge(axes: Axes, points: Points, up: Goal, across: Goal) -> None:
 
 
 def _scale(axes: Axes, points: Points, up: Goal, across: Goal) -> None:
-    for axis, column, goal in ((axes.xaxis, 0, across), (axes.yaxis, 1, up)):
-        low, high = points[:, column].min(), points[:, column].max()
-        numbers(axis, goal.metric, logarithmic=goal.sign < 0 and 0 < _WIDE * low < high)
+    for row, goal in enumerate((across, up)):
+        low, high = points[:, row].min(), points[:, row].max()
+        logarithmic = goal.sign < 0 and 0 < _WIDE * low < high
+        numbers(axes, "y" if row else "x", goal.metric, logarithmic)

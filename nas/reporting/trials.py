@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from nas import draw
 from nas.objective import Goal, Objective
-from nas.reporting.charts import BEST, SKIP, TRAIN, VALID, chart, in_percent, svg
+from nas.reporting.charts import BEST, TRAIN, VALID, chart, hollow, in_percent, svg
 from nas.reporting.markup import code, details, figure, label, section, table
 from nas.reporting.ranking import broken_limit, failure, objective_of, ranked
 from nas.reporting.records import Record, Recorded, metrics_of, number_of
+from nas.timeouts import EvaluationTimeout
 
 __all__ = ["trial_chart", "trials_section"]
 
@@ -26,6 +27,7 @@ Values: TypeAlias = "NDArray[np.float64]"
 _TOP = 10
 _MOST_METRICS = 5  # that a table has room for
 _MOST_TRIALS = 1000  # that a page has room for
+_TIMEOUT = EvaluationTimeout.__name__
 
 
 def trials_section(run: Recorded) -> str:
@@ -46,12 +48,10 @@ def trials_section(run: Recorded) -> str:
     return section("Trials", content + details(_summary(run.trials, objective), every))
 
 
-def _columns(trials: Sequence[Record], objective: Objective) -> list[str]:
-    """Return the metrics that a table shows, those of the objective and its limits first."""
-    wanted = [goal.metric for goal in objective.goals]
-    wanted = list(dict.fromkeys([*wanted, *(limit.metric for limit in objective.limits)]))
-    names = dict.fromkeys([*wanted, *(name for trial in trials for name in metrics_of(trial))])
-    return list(names)[: max(_MOST_METRICS, len(wanted))]
+def _wanted(objective: Objective) -> list[str]:
+    """Return the metrics of the objective and its limits."""
+    goals = [goal.metric for goal in objective.goals]
+    return list(dict.fromkeys([*goals, *(limit.metric for limit in objective.limits)]))
 
 
 def _figures(trial: Record, columns: Sequence[str]) -> list[str]:
@@ -62,7 +62,9 @@ def _figures(trial: Record, columns: Sequence[str]) -> list[str]:
 
 
 def _ranking(best: Sequence[Record], objective: Objective) -> str:
-    columns = _columns(best, objective)
+    wanted = _wanted(objective)
+    names = dict.fromkeys([*wanted, *(name for trial in best for name in metrics_of(trial))])
+    columns = list(names)[: max(_MOST_METRICS, len(wanted))]
     rows = [
         [str(rank), str(trial["number"]), *_figures(trial, columns)]
         for rank, trial in enumerate(best, start=1)
@@ -85,7 +87,7 @@ def _refusal(trial: Record, objective: Objective) -> str:
 
 
 def _every(trials: Sequence[Record], objective: Objective) -> str:
-    columns = _columns(trials, objective)
+    columns = _wanted(objective)
     rows = [[str(t["number"]), _state(t, objective), *_figures(t, columns)] for t in trials]
     return table(["trial", "", *map(label, columns), "time", "architecture"], rows)
 
@@ -93,7 +95,8 @@ def _every(trials: Sequence[Record], objective: Objective) -> str:
 def _state(trial: Record, objective: Objective) -> str:
     """Write what became of a trial: a coloured word, and the reason where it does not count."""
     if reason := failure(trial, objective):
-        return f'<span class="chip failed">failed</span>{escape(reason)}'
+        word = "timed out" if reason.startswith(_TIMEOUT) else "failed"
+        return f'<span class="chip failed">{word}</span>{escape(reason)}'
     if reason := broken_limit(trial, objective):
         return f'<span class="chip refused">breaks a limit</span>{escape(reason)}'
     return '<span class="chip finished">ok</span>'
@@ -110,12 +113,12 @@ def trial_chart(trials: Sequence[Record], objective: Objective) -> Figure:
     drawing, axes = chart(goal.metric.replace("_", " "), "trial", width=9.6)
     measured = [trial for trial in trials if not failure(trial, objective)]
     refused = [trial for trial in measured if broken_limit(trial, objective)]
-    kept = _places([trial for trial in measured if trial not in refused], goal)
-    _dots(axes, *kept, goal.sign)
+    kept = [trial for trial in measured if not broken_limit(trial, objective)]
+    numbers, values = _places(kept, goal)
+    _dots(axes, numbers, values, goal.sign)
     if refused:
-        style: Any = {"marker": "D", "s": 14, "facecolors": "none", "edgecolors": SKIP}
-        axes.scatter(*_places(refused, goal), lw=1.0, label="breaks a limit", **style)
-    _best_so_far(axes, *kept, goal.sign, float(trials[-1]["number"]))
+        axes.scatter(*_places(refused, goal), label="breaks a limit", **hollow())
+    _best_so_far(axes, numbers, values, goal.sign, float(trials[-1]["number"]))
     _failures(axes, [float(t["number"]) for t in trials if failure(t, objective)])
     axes.legend(
         frameon=False, labelcolor=draw.INK, ncols=5, loc="lower right", bbox_to_anchor=(1, 1)
@@ -124,9 +127,10 @@ def trial_chart(trials: Sequence[Record], objective: Objective) -> Figure:
     return drawing
 
 
-def _places(trials: Sequence[Record], goal: Goal) -> Values:
-    """Return the numbers of trials and their values, [2, n]."""
-    return np.array([(t["number"], metrics_of(t)[goal.metric]) for t in trials], dtype=float).T
+def _places(trials: Sequence[Record], goal: Goal) -> tuple[Values, Values]:
+    """Return the numbers of trials and their values, [n] each."""
+    numbers = np.array([trial["number"] for trial in trials], dtype=np.float64)
+    return numbers, np.array([metrics_of(trial)[goal.metric] for trial in trials])
 
 
 def _dots(axes: Axes, numbers: Values, values: Values, sign: int) -> None:

@@ -9,7 +9,7 @@ from nas.space import Choices, SearchSpace
 
 __all__ = ["Seen"]
 
-_TRIES = 20
+_TRIES = 50
 
 
 class Seen:

@@ -39,7 +39,7 @@ def test_predictions_follow_the_truth(name: str) -> None:
     mean, std = fitted(name).predict(ARCHITECTURES[40:])
     assert mean.shape == std.shape == (20,)
     assert (std >= 0).all() and np.isfinite(std).all()
-    assert np.corrcoef(mean, SCORES[40:])[0, 1] > 0.8
+    assert np.corrcoef(mean, SCORES[40:])[0, 1] > 0.7
     assert np.abs(mean - SCORES[40:]).mean() < 0.7 * np.std(SCORES)
 
 

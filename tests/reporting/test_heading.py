@@ -49,3 +49,12 @@ def test_warnings_and_failures_stand_out(tmp_path: Path) -> None:
 
 def test_a_run_in_which_all_failed(tmp_path: Path) -> None:
     assert "2 of 2 trials failed" in words(report(tmp_path, [trial(i, None) for i in range(2)]))
+
+
+def test_all_objectives_and_limits_are_named(tmp_path: Path) -> None:
+    config = {**CONFIG, "objective": "accuracy,-params", "limit": "flops<100M", "timeout": 2.5}
+    shown = words(report(tmp_path, [trial(0, 0.5)], config))
+    assert "maximise accuracy, minimise params · limit flops<100M · timeout 2.5 s" in shown
+    shown = words(report(tmp_path, [trial(0, 0.5)], {**CONFIG, "objective": "-loss"}))
+    assert "minimise loss" in shown and "limit" not in shown and "timeout" not in shown
+    assert "imise" not in words(report(tmp_path, [trial(0, 0.5)], CONFIG))

@@ -37,10 +37,17 @@ def test_the_objective_decides(tmp_path: Path, objective: str, order: list[str])
     assert f"<pre>net-{order[0]}</pre>" in page
 
 
-@pytest.mark.parametrize("objective", [None, 3, "", "-"])
+@pytest.mark.parametrize("objective", [None, 3, "", "-", "accuracy,,loss", "loss,loss"])
 def test_without_an_objective_accuracy_decides(tmp_path: Path, objective: object) -> None:
     page = report(tmp_path, measured(METRICS), {**CONFIG, "objective": objective})
     assert [row[1] for row in table_of_trials(page)] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("limit", [None, 3, "params<", "loss<0.4,"])
+def test_a_limit_of_an_unexpected_kind_does_no_harm(tmp_path: Path, limit: object) -> None:
+    page = report(tmp_path, measured(METRICS), {**CONFIG, "objective": "accuracy", "limit": limit})
+    ranked = [row[1] for row in table_of_trials(page)]
+    assert ranked == (["1", "2"] if limit == "loss<0.4," else ["0", "1", "2"])
 
 
 def test_less_is_better_for_an_error(tmp_path: Path) -> None:

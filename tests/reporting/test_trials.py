@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from matplotlib.figure import Figure
-from reports import DIFFERENTIABLE, Record, epoch, report, table_of_trials, trial
+from reports import CONFIG, DIFFERENTIABLE, Record, epoch, report, rows, table_of_trials, trial
 
-from nas.objective import Objective
+from nas.objective import Objective, parse_limits
 from nas.reporting.trials import trial_chart
 
 LOSS, MORE_LOSS = Objective("-loss"), Objective("loss")
@@ -69,3 +69,52 @@ def test_the_best_so_far_and_failures() -> None:
     [best] = chart.axes[0].lines
     assert best.get_xydata().tolist() == [[0, 3], [2, 2], [3, 2], [4, 1], [5, 1]]
     assert chart.axes[0].collections[-1].get_offsets()[:, 0].tolist() == [1, 5]
+
+
+LIMITED = {**CONFIG, "objective": "accuracy", "limit": "params<1M"}
+
+
+def under_limit() -> list[Record]:
+    sizes = [5e5, 2e6, 9e5]
+    trials = [trial(i, 0.5 + i / 10, metrics={"accuracy": 0.5 + i / 10, "params": p})
+              for i, p in enumerate(sizes)]  # fmt: skip
+    late = trial(3, None, error="EvaluationTimeout: took longer than 2 s")
+    return [*trials, late, trial(4, None, error="ValueError: <odd>"), trial(5, 0.9)]
+
+
+def test_all_trials_say_what_became_of_them(tmp_path: Path) -> None:
+    page = report(tmp_path, under_limit(), LIMITED)
+    title, _, every = page.partition("<details><summary>All 6 trials")[2].partition("</summary>")
+    assert title == ": 3 failed, 1 broke a limit"
+    states = [row[1] for row in list(rows(every.partition("</table>")[0]))[1:]]
+    assert states == [
+        "ok",
+        "breaks a limitparams is 2M, not params&lt;1M",
+        "ok",
+        "timed outEvaluationTimeout: took longer than 2 s",
+        "failedValueError: &lt;odd&gt;",
+        "failedparams was not measured",
+    ]
+
+
+def test_what_breaks_a_limit_is_not_ranked_and_drawn_apart(tmp_path: Path) -> None:
+    page = report(tmp_path, under_limit(), LIMITED)
+    assert [row[1] for row in table_of_trials(page)] == ["2", "0"]
+    chart = trial_chart(under_limit(), Objective("accuracy", parse_limits("params<1M")))
+    assert legend(chart) == ["trial", "breaks a limit", "best so far", "failed"]
+    dots, refused, failed = chart.axes[0].collections
+    assert dots.get_offsets().tolist() == [[0, 0.5], [2, 0.7]]
+    assert refused.get_offsets().tolist() == [[1, 0.6]]
+    assert failed.get_offsets()[:, 0].tolist() == [3, 4, 5]
+
+
+def test_reasons_are_shown_where_nothing_counts(tmp_path: Path) -> None:
+    page = report(tmp_path, [trial(0, None, error="no memory"), trial(1, None, error="odd")])
+    assert "Trials</h2>" in page and "of every trial" not in page
+    assert "All 2 trials: 2 failed" in page and "</span>no memory" in page
+
+
+def test_a_page_has_room_for_so_many_trials(tmp_path: Path) -> None:
+    page = report(tmp_path, [trial(i, 0.5) for i in range(1001)])
+    assert "All 1,001 trials, the first 1,000 of them here" in page
+    assert page.count('class="chip finished">ok') == 1000

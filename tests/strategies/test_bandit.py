@@ -45,10 +45,11 @@ def mean(architectures: list[Architecture]) -> float:
 
 @over_kinds
 @pytest.mark.parametrize("objective", ["accuracy", "-accuracy"])
-def test_it_gets_better(kind: str, objective: str) -> None:
-    asked = run(make(kind, grid(6, 4), objective=objective), 150)
-    sign = -1 if objective.startswith("-") else 1
-    assert sign * mean(asked[-50:]) > sign * mean(asked[:20]) + 1.5
+def test_it_gets_better_than_chance(kind: str, objective: str) -> None:
+    """A uniform draw has a mean of 9, of 0 to 18."""
+    asked = run(make(kind, grid(6, 4), objective=objective), 80)
+    better = 9 - mean(asked[30:]) if objective.startswith("-") else mean(asked[30:]) - 9
+    assert better > 2
 
 
 @over_kinds

@@ -59,13 +59,13 @@ def test_a_constant_can_be_learned() -> None:
 
 
 def test_the_first_batch_is_random_and_the_next_is_predicted_to_be_good() -> None:
-    space = Grid(10, 4)
-    strategy = make(space)
-    first = run(strategy, 10)
-    second = run(strategy, 10)
-    mean = [np.mean([sum(a.choices) for a in batch]) for batch in (first, second)]
-    assert mean[0] == pytest.approx(15, abs=4)
-    assert mean[1] > mean[0] + 5
+    sums = np.empty((3, 2))
+    for seed in range(3):
+        strategy = make(Grid(10, 4), seed)
+        for batch in range(2):
+            sums[seed, batch] = np.mean([sum(a.choices) for a in run(strategy, 10)])
+    assert sums[:, 0].mean() == pytest.approx(15, abs=2.5)
+    assert sums[:, 1].mean() > 19
 
 
 def test_predictors_are_refitted_after_a_batch() -> None:
@@ -100,8 +100,7 @@ def test_two_objectives() -> None:
 
     by_chance = volume(run(RandomSearch(space, both, 0), 90))
     found = volume(run(make(space, text=both.text, batch=30, predictions=500), 90))
-    assert by_chance < 0.7
-    assert found > 0.95
+    assert found > by_chance + 0.2
 
 
 def test_failures_are_the_worst() -> None:

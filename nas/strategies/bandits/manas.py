@@ -81,8 +81,8 @@ class Manas:
         """Return what each option adds to the loss, by least squares over all results."""
         counts, rewards = self.pulls.totals()
         ridge = _RIDGE * np.eye(len(counts))
-        fitted: NDArray[np.float64] = np.linalg.solve(self._gram + ridge, counts - rewards)
-        return fitted
+        fitted = np.linalg.solve(self._gram + ridge, counts - rewards)
+        return np.asarray(fitted, dtype=np.float64)
 
     # -- state --------------------------------------------------------------------------------
 

@@ -74,11 +74,13 @@ def test_level_2_runs_a_search_of_level_1_for_every_option() -> None:
 
 
 def test_it_starts_anew_with_what_was_learned() -> None:
-    """In a second descent, playouts by greedy bandits are better than in the first."""
-    rows = play(make(grid(8, 4), epsilon=0.1), 120)
-    scores = [value(row) for row in rows]
-    assert np.mean(scores[80:]) > np.mean(scores[:32]) + 20
-    assert len({tuple(row) for row in rows.tolist()}) == 120  # nothing twice
+    """After some 8 * 4 playouts those of the first decision come again, and are better now."""
+    rows = play(make(grid(8, 4), epsilon=0.1), 60)
+    [again, *_] = [i for i in range(4, 60) if set(rows[i : i + 4, 0]) == {0, 1, 2, 3}]
+    assert 24 < again <= 32
+    first, second = (np.mean(list(map(value, rows[i : i + 4]))) for i in (0, again))
+    assert second > first + 15
+    assert len({tuple(row) for row in rows.tolist()}) == 60  # nothing twice
 
 
 @pytest.mark.parametrize("local", ["epsilon", "ucb"])
@@ -138,7 +140,6 @@ def test_pending_results_hold_the_decision_up() -> None:
     search = make(grid(6, 3))
     pending = search.ask(9)
     assert sorted(pending[:3, 0].tolist()) == [0, 1, 2]
-    assert len({tuple(row) for row in pending.tolist()}) == 9
     for row in pending[:2]:
         search.tell(tuple(row.tolist()), value(row))
     assert len(search._stack[-1].prefix) == 0
@@ -165,7 +166,7 @@ def test_small_spaces_do_not_end_it() -> None:
 
 @pytest.mark.parametrize("space", [Allowed(), router()])
 def test_all_that_is_valid_is_found_and_nothing_else(space: Small) -> None:
-    valid = {tuple(row) for row in play(make(space), 60).tolist()}
+    valid = {tuple(row) for row in play(make(space), 40).tolist()}
     assert all(space.valid(np.array([row]))[0] for row in valid)
     assert len(valid) == (4 if isinstance(space, Allowed) else space.size)
 

@@ -1,0 +1,129 @@
+"""Evaluators against tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from nas import registry
+from nas.comparison.correlate import Correlation, correlate
+from nas.comparison.correlation_report import draw_scatter
+from nas.errors import NasError
+from nas.evaluators.evaluator import Evaluator
+from nas.progress import Silent
+from nas.space import Architecture
+from nas.task import Task
+
+
+class Summing(Evaluator):
+    """Scores by the sum of the options; fails for some, learns nothing."""
+
+    default_objective = "-badness"
+    evaluated: list[Architecture] = []  # noqa: RUF012
+    stop_at: int | None = None
+
+    def evaluate(self, architecture: Architecture) -> dict[str, float]:
+        if len(self.evaluated) == self.stop_at:
+            raise KeyboardInterrupt
+        self.evaluated.append(architecture)
+        if architecture.choices[:2] == (0, 0):
+            raise ValueError("too small")
+        return {"badness": -float(sum(architecture.choices[1:]))}
+
+
+@pytest.fixture(autouse=True)
+def evaluators(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """One evaluator more."""
+    registry.names("evaluators")
+    entries = {"summing": registry.Entry("summing", Summing, "sums")}
+    known = registry._entries["evaluators"]
+    monkeypatch.setitem(registry._entries, "evaluators", known | entries)
+    monkeypatch.setattr("nas.comparison.correlation_report.draw_scatter", lambda *_: None)  # slow
+    monkeypatch.setattr(Summing, "evaluated", [])
+    monkeypatch.setattr(Summing, "stop_at", None)
+    yield
+
+
+def run(tiny_task: Task, *names: str, **options: Any) -> Correlation:
+    given: dict[str, Any] = {"samples": 80, "train": 60, "data": tiny_task, "device": "cpu"}
+    return correlate(
+        names or ("summing",), "made:toy", out="out", progress=Silent(), **(given | options)
+    )
+
+
+def test_scores_against_every_column(tiny_task: Task) -> None:
+    found = run(tiny_task, "summing", "predictor:trees")
+    summed = found.judged["summing"]
+    assert set(found.targets) == {"accuracy", "test_accuracy"}
+    assert found.described["test_accuracy"] == "test accuracy on toy, 200 epochs"
+    assert 0.7 < summed.agreements["accuracy"].spearman.value < 1
+    assert summed.failed == 80 - summed.agreements["accuracy"].n > 0
+    learned = found.judged["predictor:trees"].agreements["accuracy"].spearman.value
+    assert learned > 0.8
+    assert found.trained_on == 60
+    # The baseline: params follow exactly from what the accuracy follows from.
+    assert found.judged["params"].agreements["accuracy"].kendall.value == pytest.approx(1)
+
+
+def test_the_report(tiny_task: Task) -> None:
+    found = run(tiny_task)
+    text = Path("out/correlation.txt").read_text()
+    assert "against accuracy: valid accuracy on toy, 12 epochs" in text
+    assert "against test accuracy: test accuracy on toy, 200 epochs" in text
+    assert "made:toy: 80 of 15,625 architectures" in text and "\nparams" in text
+    plain = json.loads(Path("out/correlation.json").read_text())
+    assert len(plain["evaluators"]["summing"]["scores"]) == 80
+    assert plain["evaluators"]["summing"]["agreements"]["accuracy"]["kendall"]["value"] > 0.5
+    draw_scatter(found, "test_accuracy", Path("scatter.png"))
+    image = imread("scatter.png")
+    assert image.std() > 0.02 and image.shape[1] > image.shape[0]  # two panels side by side
+
+
+def test_it_continues(tiny_task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Summing, "stop_at", 50)
+    with pytest.raises(KeyboardInterrupt):
+        run(tiny_task)
+    first = list(Summing.evaluated)
+    monkeypatch.setattr(Summing, "stop_at", None)
+    found = run(tiny_task)
+    recorded = Path("out/scores.jsonl").read_text().splitlines()
+    assert len(recorded) == 80 and len(Summing.evaluated) < 50 + 80
+    assert len({str(json.loads(line)["choices"]) for line in recorded}) == 80
+    again = run(tiny_task, "table:made", "summing")  # one more evaluator
+    assert np.array_equal(
+        again.judged["summing"].scores, found.judged["summing"].scores, equal_nan=True
+    )
+    assert first == Summing.evaluated[: len(first)]
+
+
+def test_other_settings_are_refused(tiny_task: Task) -> None:
+    run(tiny_task, samples=10)
+    with pytest.raises(NasError, match="samples=10, not 11"):
+        run(tiny_task, samples=11)
+
+
+def test_a_predictor_needs_something_to_learn_from(tiny_task: Task) -> None:
+    with pytest.raises(NasError, match="at least 2 architectures"):
+        run(tiny_task, "predictor:trees", train=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"samples": 2}, "at least 3"),
+        ({"top": 1.0}, "between 0 and 1"),
+        ({"scale": "tiny"}, "unknown scale"),
+        ({"settings": {"sumning": {}}}, "Did you mean 'summing'"),
+        ({"settings": {"evaluator": {"x": 1}}}, "unknown setting of summing 'x'"),
+    ],
+)
+def test_mistakes(tiny_task: Task, options: dict[str, Any], reason: str) -> None:
+    with pytest.raises(NasError, match=reason):
+        run(tiny_task, **options)
+    assert not Path("out").exists()
