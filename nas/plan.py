@@ -93,6 +93,7 @@ def make_plan(
     judge.require(resolved, judged)
     wanted = Objective(judge.usual_objective(judged) if objective is None else objective, limits)
     _check_goals(wanted, factory, strategy)
+    judged = judge.aimed(judged, wanted)
     if not _is_black_box(factory) and judge.shares_weights:
         _refuse_preparation(judge, judged, strategy, scale)
     supernet = resolved.supernet_defaults(scale) | _supernet_parts(chosen)

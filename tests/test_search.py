@@ -19,8 +19,7 @@ from nas.data import load_task
 from nas.errors import NasError
 from nas.evaluators.evaluator import Context
 from nas.evaluators.supernet import SupernetSettings, score_path
-from nas.evaluators.train import TrainEvaluator
-from nas.fit import TrainSettings
+from nas.evaluators.train import CandidateSettings, TrainEvaluator
 from nas.mutables import OneOf
 from nas.progress import Console
 from nas.run import Run
@@ -155,7 +154,7 @@ def test_memory_of_paths_that_does_not_suffice(
     search(progress=Console(printed))
     [warning] = [line for line in printed.getvalue().splitlines() if "warning" in line]
     assert "--set evaluator.batch_size=" in warning and "--set supernet.channels=2" in warning
-    monkeypatch.setattr("nas.memory_watch.free_memory", lambda device: 0)
+    monkeypatch.setattr("nas.memory_watch.free_memory", lambda device: -90_000)
     with pytest.raises(NasError, match=r"a batch of 1 example takes about .* nothing smaller"):
         search(out="none")
 
@@ -194,7 +193,7 @@ def test_what_gates_chose_is_measured_by_another_evaluator(search: Search) -> No
     judged = search("random", "train", out="other", evaluations=1, settings=settings)
     space = NASBench201()
     context = Context(space, load_task(run.config["data"]), 0, network=SMALL["network"])
-    evaluator = TrainEvaluator(context, TrainSettings(**judged.settings("evaluator")))
+    evaluator = TrainEvaluator(context, CandidateSettings(**judged.settings("evaluator")))
     assert evaluator([run.best.architecture])[0].metrics == run.best.metrics
 
 

@@ -142,15 +142,23 @@ def draw_scatter(correlation: Correlation, metric: str, file: Path) -> None:
     FigureCanvasAgg(figure)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
     share = metric in correlation.facts.shares
+    lowest = correlation.targets[metric].min()
     for axes, (name, judged) in zip(grid, shown, strict=False):
         _scatter(axes, name, judged, correlation.targets[metric], metric, share)
     for axes in grid[len(shown) :]:
         axes.set_visible(False)
     words = f"{metric.replace('_', ' ')}{' (%)' if share else ''}"
     figure.supylabel(words, size=9, color=INK)
-    figure.supxlabel("rank by score (worst to best)", size=9, color=INK)
+    below = "; triangles lie below" if _floor(correlation.targets[metric]) > lowest else ""
+    figure.supxlabel(f"rank by score (worst to best){below}", size=9, color=INK)
     with atomic(file) as stream:
         figure.savefig(stream, format="png", dpi=200)
+
+
+def _floor(values: Floats) -> float:
+    """Return the lowest value that is shown to scale: a few that are far below would hide all."""
+    least, few, most = (float(value) for value in np.quantile(values, [0, 0.05, 1]))
+    return few if most - least > 2 * (most - few) else least
 
 
 def _scatter(
@@ -158,8 +166,11 @@ def _scatter(
 ) -> None:
     there = np.isfinite(judged.scores)
     ranks = (rankdata(judged.scores[there]) - 0.5) / there.sum()
-    y = values[there] * (100 if share else 1)
-    axes.scatter(ranks, y, s=7, color=HUES[0], alpha=0.45, lw=0, zorder=3)
+    y, floor = values[there] * (100 if share else 1), _floor(values) * (100 if share else 1)
+    low = y < floor
+    axes.scatter(ranks[~low], y[~low], s=7, color=HUES[0], alpha=0.45, lw=0, zorder=3)
+    look: Any = {"marker": "v", "s": 12, "color": HUES[1], "alpha": 0.6, "lw": 0, "zorder": 3}
+    axes.scatter(ranks[low], np.full(low.sum(), floor), **look)
     found = judged.agreements[metric]
     rho, tau = _number(found.spearman.value), _number(found.kendall.value)
     axes.set_title(name, loc="left", size=9, weight="bold", color=INK, parse_math=False)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.checkpoint import seed_everything, seed_of
-from nas.objective import Measurement
+from nas.objective import Measurement, Objective
 from nas.progress import Progress, Silent
 from nas.space import Architecture, SearchSpace
 from nas.timeouts import time_limit
@@ -98,6 +98,12 @@ class Evaluator(ABC):
         """Return what is searched for with these settings where nothing else is said."""
         del settings
         return cls.default_objective
+
+    @classmethod
+    def aimed(cls, settings: Any, objective: Objective) -> Any:
+        """Return the settings for a search with an objective; the same unless they depend on it."""
+        del objective
+        return settings
 
     @classmethod
     def require(cls, space: SearchSpace, settings: Any) -> None:

@@ -8,7 +8,7 @@ NeurIPS 2021, arXiv:2104.01177.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from nas import registry
 from nas.errors import NasError, unknown
-from nas.evaluators.evaluator import Context, Evaluator
+from nas.evaluators.evaluator import COSTS, Context, Evaluator
 from nas.objective import Measurement, Objective
 from nas.predictors import PREDICTORS, make_predictor
 from nas.predictors.predictor import Predictor
@@ -103,6 +103,16 @@ class PredictorEvaluator(Evaluator):
             fill(measuring.Settings, settings.measure, "measure")
         )
         return settings.objective or usual
+
+    @classmethod
+    def aimed(cls, settings: PredictorSettings, objective: Objective) -> PredictorSettings:
+        """Predict what is searched for, and what limits name, unless told what to predict."""
+        if settings.objective:
+            return settings
+        goals = [goal.text for goal in objective.goals]
+        named = {goal.metric for goal in objective.goals} | {*COSTS}
+        more = [limit.metric for limit in objective.limits if limit.metric not in named]
+        return replace(settings, objective=",".join([*goals, *dict.fromkeys(more)]))
 
     # -- what is the other evaluator's --------------------------------------------------------
 

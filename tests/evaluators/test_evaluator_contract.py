@@ -10,8 +10,8 @@ import pytest
 
 pytest.register_assert_rewrite("nas.testing")
 
-from conftest import tiny_arrays  # noqa: E402
 from every import EVALUATORS  # noqa: E402
+from tiny import tiny_arrays  # noqa: E402
 
 from nas import registry  # noqa: E402
 from nas.evaluators.evaluator import Context, Evaluator  # noqa: E402

@@ -63,9 +63,9 @@ def test_it_finds_what_is_rewarded(algorithm: str, space: SearchSpace) -> None:
 
 @over_algorithms
 def test_minimised_objectives_are_minimised(algorithm: str) -> None:
-    asked = run(make(objective="-accuracy", algorithm=algorithm), 20)
-    early, late = (np.mean([sum(a.choices) for a in part]) for part in (asked[:16], asked[-16:]))
-    assert late < 0.7 * early
+    """Uniform draws have a mean of 4."""
+    asked = run(make(objective="-accuracy", algorithm=algorithm), 25)
+    assert np.mean([sum(a.choices) for a in asked[-20:]]) < 3
 
 
 def test_results_are_learned_from_in_batches() -> None:

@@ -90,12 +90,12 @@ def test_samples_of_an_older_policy_are_weighted(by_infeasible: bool) -> None:
     """Estimates with samples of another policy are unbiased as well (3 standard errors)."""
     old, new, rng = make(FEW), make(FEW), np.random.default_rng(0)
     torch.autograd.backward(share(new))
-    torch.optim.SGD(new.parameters(), lr=-1.0).step()  # towards what is feasible
+    torch.optim.SGD(new.parameters(), lr=2.0, maximize=True).step()
     estimates = [
         FeasibleShare(old, rng, 64, by_infeasible).probability(new).item() for _ in range(100)
     ]
     error = np.std(estimates) / np.sqrt(len(estimates))
-    assert abs(share(old).item() - share(new).item()) > 10 * error
+    assert abs(share(old).item() - share(new).item()) > 8 * error
     assert abs(np.mean(estimates) - share(new).item()) < 3 * error
 
 
