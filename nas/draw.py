@@ -77,11 +77,11 @@ def draw(
         raise NasError(f"cannot draw into '{path}': the folder '{path.parent}' does not exist.")
     drawing = figure(graph, title)
     with atomic(path) as stream:
-        _save(drawing, stream, kind, dpi)
+        save(drawing, stream, kind, dpi)
     return path
 
 
-def _save(drawing: Figure, stream: IO[bytes], kind: str, dpi: int) -> None:
+def save(drawing: Figure, stream: IO[bytes], kind: str, dpi: int) -> None:
     """Write the figure so that the same graph gives the same bytes, with fonts papers accept."""
     dpi = min(dpi, int(65_000 / max(drawing.get_size_inches())))  # Agg has 16 bits for a side
     dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
@@ -116,7 +116,7 @@ def figure(graph: Graph, title: str | None = None) -> Figure:
         for name, plan in shelf:
             whole = plan.height + _above(name)
             box = (left / width, 1 - (top + whole) / height, plan.width / width, whole / height)
-            _paint(drawing.add_axes(box), plan, name)
+            paint(drawing.add_axes(box), plan, name)
             left += plan.width + _MARGIN
         top += tall
     return drawing
@@ -141,7 +141,7 @@ def _shelves(plans: Iterable[tuple[str, Plan]]) -> list[list[tuple[str, Plan]]]:
     return shelves
 
 
-def _paint(axes: Axes, plan: Plan, name: str) -> None:
+def paint(axes: Axes, plan: Plan, name: str) -> None:
     axes.set_xlim(0, plan.width)
     axes.set_ylim(plan.height, -_above(name))
     axes.set_axis_off()

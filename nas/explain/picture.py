@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from nas.checkpoint import atomic
-from nas.draw import EDGE, FORMATS, INK, PAPER, _paint, _save
+from nas.draw import EDGE, FORMATS, INK, PAPER, paint, save
 from nas.drawing.cells import cells_of
 from nas.drawing.routes import Plan, lay_out
 from nas.errors import NasError
@@ -52,7 +52,7 @@ def draw_explanation(
         raise NasError(f"cannot draw into '{path}': the folder '{path.parent}' does not exist.")
     drawing = figure_of(explanation, top)
     with atomic(path) as stream:
-        _save(drawing, stream, kind, dpi)
+        save(drawing, stream, kind, dpi)
     return path
 
 
@@ -162,4 +162,4 @@ class _Page:
             row.plan.width / self.width,
             whole / self.height,
         )
-        _paint(self.figure.add_axes(box), row.plan, row.name)
+        paint(self.figure.add_axes(box), row.plan, row.name)
