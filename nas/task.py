@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -21,46 +20,20 @@ from nas.data.division import Given, divide, given_arrays, given_datasets
 from nas.data.examples import Examples
 from nas.data.examples.tensors import HostExamples, TensorExamples
 from nas.data.examples.workers import worker_count
+from nas.data.graph import Graph
+from nas.data.info import TaskInfo
 from nas.errors import NasError, unknown
 
-__all__ = ["Output", "Task", "TaskInfo"]
+__all__ = ["Input", "Output", "Task", "TaskInfo"]
+
+Input = Tensor | Graph
+"""What a network is given; see `TaskInfo`."""
 
 Output = Tensor | Sequence[Tensor | None]
-"""What a network returns: logits [B, classes], or these and auxiliary logits (or None)."""
+"""What a network returns: logits [B, classes], or [B, T, vocabulary] of tokens; or these and
+something auxiliary, in training: logits, a scalar that is added to the loss, or None."""
 
 SCALES = ("small", "paper")
-
-
-@dataclass(frozen=True)
-class TaskInfo:
-    """What the builder of a network needs to know of a task.
-
-    Args:
-        input_shape: Of one example: (C, H, W) for images, (D,) for vectors.
-        outputs: Number of classes.
-    """
-
-    input_shape: tuple[int, ...]
-    outputs: int
-
-    def to_json(self) -> str:
-        """Return the shapes as JSON text."""
-        return json.dumps({"input_shape": list(self.input_shape), "outputs": self.outputs})
-
-    @classmethod
-    def from_json(cls, text: str) -> TaskInfo:
-        """Read what `to_json` wrote; raises `NasError` on anything else."""
-        try:
-            data = json.loads(text)
-            shape, outputs = tuple(data["input_shape"]), data["outputs"]
-            if not shape or any(type(n) is not int or n < 1 for n in (*shape, outputs)):
-                raise ValueError
-        except (ValueError, KeyError, TypeError) as error:
-            raise NasError(
-                f"not the shapes of a task: {text[:80]!r}; expected "
-                '{"input_shape": [C, H, W], "outputs": classes}'
-            ) from error
-        return cls(shape, outputs)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
