@@ -7,6 +7,7 @@ from typing import Any
 
 from nas import registry
 from nas.errors import unknown
+from nas.evaluators.evaluator import COSTS
 
 __all__ = ["as_text", "list_data", "list_evaluators", "list_spaces", "list_strategies"]
 
@@ -65,18 +66,28 @@ def list_strategies(name: str | None) -> list[Entry]:
         line = _head(entry)
         if isinstance(entry.factory, type):
             line["kind"] = "black-box: needs an evaluator"
+            if getattr(entry.factory, "several_objectives", False):
+                line["objectives"] = "one, or several: finds a Pareto front"
             settings = entry.factory.Settings and entry.factory.Settings()  # type: ignore[attr-defined]
         else:
             settings = entry.factory("paper")
             line["kind"] = "differentiable: trains gates in a supernet"
             line["parts"] = _parts(settings)
-        if name and settings:
+        if name and isinstance(entry.factory, type):
+            line |= _short_form(entry)
+            line |= {"settings": _settings(settings)} if settings else {}
+        elif name:
             line["settings at paper scale"] = _settings(settings)
-            if not isinstance(entry.factory, type):
-                line["other settings at small scale"] = _other(entry.factory("small"), settings)
+            line["other settings at small scale"] = _other(entry.factory("small"), settings)
             line["parts to choose from"] = _all_parts()
         entries.append(line)
     return entries
+
+
+def _short_form(entry: registry.Entry) -> Entry:
+    """Say which setting may stand behind the name."""
+    argument = getattr(entry.factory, "argument", "")
+    return {"short form": f"{entry.name}:VALUE sets {argument}"} if argument else {}
 
 
 def _other(settings: Any, reference: Any) -> str:
@@ -109,12 +120,19 @@ def list_evaluators(name: str | None) -> list[Entry]:
     for entry in _chosen("evaluators", name):
         line = _head(entry)
         evaluator: Any = entry.factory
+        line["metrics"] = ", ".join(evaluator.metrics)
+        if name:
+            line |= _short_form(entry)
+            if evaluator.uses_data:
+                line["where an objective or a limit names them"] = ", ".join(COSTS)
         if evaluator.Settings is not None:
             settings = evaluator.Settings()
             line["settings"] = _settings(settings, "evaluator.")
             line["at small scale"] = _pairs(evaluator.defaults("small"), "evaluator.")
         if not name:
             line.pop("settings", None)
+        elif entry.name == "proxy":
+            line["proxies"] = [f"{e.name}  {e.summary}" for e in registry.names("proxies").values()]
         entries.append({key: value for key, value in line.items() if value})
     return entries
 

@@ -95,6 +95,7 @@ _RESUMED: dict[str, Any] = {
     "timeout": float | None, "evaluations": int | None, "scale": str | None, "seed": int,
     "device": str, "download": bool,
 }  # fmt: skip
+_MOST_OF_FRONT = 20  # lines
 _RECORDED = ("versions", "created", "task")  # in a run's config.json beside its options
 
 
@@ -108,8 +109,12 @@ def search(
         str, typer.Option(help="A name, or as optuna:tpe; see nas strategies.")
     ] = "pc-darts",
     data: Annotated[
-        str, typer.Option(help="A name (see nas data), npz:FILE, folder:PATH, or file.py:name.")
-    ] = "digits",
+        Text,
+        typer.Option(
+            help="A name (see nas data), npz:FILE, folder:PATH, or file.py:name.",
+            show_default="what suits the space; digits for images",
+        ),
+    ] = None,
     evaluator: Annotated[
         str,
         typer.Option(
@@ -243,30 +248,45 @@ def resume(
 
 
 def _print_run(run: Any, as_json: bool) -> None:
+    several = len(run.objective.goals) > 1
     if as_json:
-        typer.echo(json.dumps({"run": str(run.folder)} | run.read_best()))
+        front = {"front": [_on_front(run, trial) for trial in run.front()]} if several else {}
+        typer.echo(json.dumps({"run": str(run.folder)} | run.read_best() | front))
         return
     from nas.draw import text
+    from nas.show import metrics_text
 
-    best = run.best
-    typer.echo(f"\nfound in {run.folder}:\n")
+    best, folder = run.best, run.folder
+    typer.echo(f"\nfound in {folder}:\n")
     typer.echo(best.space.format(best.architecture) + "\n")
     typer.echo(text(best.space.graph(best.architecture)) + "\n")
-    metrics = "  ".join(f"{name} {value:.4f}" for name, value in best.metrics.items())
-    typer.echo(f"{metrics}  (evaluator {run.config['evaluator']})")
-    if len(run.objective.goals) > 1:
+    typer.echo(f"{metrics_text(best.metrics)}  (evaluator {run.config['evaluator']})")
+    if several:
         _print_front(run)
-    typer.echo(f"drawn in {run.folder / 'best.png'}, report in {run.folder / 'report.html'}\n")
-    typer.echo(f"next: nas show {run.folder} | nas train {run.folder} | nas export {run.folder}")
+    typer.echo(f"drawn in {folder / 'best.png'}, report in {folder / 'report.html'}\n")
+    commands = ["show", "train", "export"]
+    if run.config["evaluations"]:  # of a black-box strategy
+        commands.append("explain")
+    typer.echo("next: " + " | ".join(f"nas {command} {folder}" for command in commands))
+
+
+def _on_front(run: Any, trial: Any) -> dict[str, Any]:
+    return {"text": run.space.format(trial.architecture), "metrics": trial.measurement.metrics}
 
 
 def _print_front(run: Any) -> None:
     """Print what no other architecture beats in all metrics at once."""
-    metrics = [goal.metric for goal in run.objective.goals]
-    typer.echo(f"\nPareto front of {', '.join(metrics)}:")
-    for trial in run.front():
-        figures = "  ".join(f"{m} {trial.measurement.metrics[m]:.6g}" for m in metrics)
-        typer.echo(f"  {figures}  {run.space.format(trial.architecture)}")
+    from nas.show import metrics_text
+
+    names = [goal.metric for goal in run.objective.goals]
+    front = run.front()
+    typer.echo(f"\nPareto front of {', '.join(names)}, drawn in {run.folder / 'front.png'}:")
+    for trial in front[:_MOST_OF_FRONT]:
+        metrics = {name: trial.measurement.metrics[name] for name in names}
+        typer.echo(f"  {metrics_text(metrics)}  {run.space.format(trial.architecture)}")
+    if len(front) > _MOST_OF_FRONT:
+        typer.echo(f"  and {len(front) - _MOST_OF_FRONT} more, in the report")
+    typer.echo("")
 
 
 # -- show, train, export ----------------------------------------------------------------------

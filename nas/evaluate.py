@@ -18,6 +18,9 @@ __all__ = ["Diverged", "Meter", "OutOfMemory", "evaluate", "memory_errors"]
 READ_EVERY = 16
 """Steps between two looks at the losses."""
 
+READ_NUMBERS = 2**22
+"""The most logits to keep until then: those of tokens are many."""
+
 
 class Diverged(NasError):
     """The loss became infinite or not a number."""
@@ -60,15 +63,16 @@ class Meter:
         self.task, self.where = task, where
         self.means: dict[str, float] = {}  # of the steps read so far
         self._pending: list[tuple[Tensor, Tensor, Tensor]] = []
-        self._steps = self._examples = self._correct = 0
+        self._steps = self._examples = self._correct = self._waiting = 0
         self._loss = 0.0
 
     def add(self, loss: Tensor, output: Output, target: Tensor) -> None:
-        """Take what one step gave: its mean loss, what the network returned, labels [B]."""
+        """Take what one step gave: its mean loss, what the network returned, its labels."""
         logits = output if isinstance(output, Tensor) else output[0]
         assert logits is not None
         self._pending.append((loss.detach(), logits.detach(), target))
-        if len(self._pending) == READ_EVERY:
+        self._waiting += logits.numel()
+        if len(self._pending) == READ_EVERY or self._waiting >= READ_NUMBERS:
             self.read()
 
     def read(self) -> dict[str, float]:
@@ -78,10 +82,11 @@ class Meter:
             for loss, target in zip(torch.stack(losses).tolist(), targets, strict=True):
                 self._steps += 1
                 self._require_finite(loss)
-                self._loss += loss * len(target)
-                self._examples += len(target)
+                self._loss += loss * target.numel()
+                self._examples += target.numel()
             self._correct += self.task.correct(torch.cat(logits), torch.cat(targets))
             self._pending.clear()
+            self._waiting = 0
             loss, accuracy = self._loss / self._examples, self._correct / self._examples
             self.means = {"loss": loss, "accuracy": accuracy}
         return self.means

@@ -26,7 +26,7 @@ from nas.measure import evaluating
 from nas.precision import as_float, autocast, check_precision
 from nas.progress import Bar, Progress, Silent
 from nas.settings import require_ranges, setting
-from nas.task import Output, Task
+from nas.task import Input, Output, Task
 
 __all__ = [
     "Diverged",
@@ -219,10 +219,9 @@ class _Training:
         if smoothing is None:
             smoothing = self.task.label_smoothing
         self.smoothed = replace(self.task, label_smoothing=smoothing)
-        size, batch = self.task.size(self.split), self.settings.batch_size
-        # A last batch of one example would leave batch norm without a variance.
-        self.drop_last = size % batch == 1 < batch < size
-        self.steps = size // batch if self.drop_last else -(-size // batch)
+        batch = self.settings.batch_size
+        self.drop_last = self.task.leaves_one(self.split, batch)
+        self.steps = self.task.steps(self.split, batch, drop_last=self.drop_last)
 
     def run(self, progress: Progress, log: Log | None, stop: Stop | None = None) -> None:
         """Run the epochs that are left."""
@@ -266,7 +265,7 @@ class _Training:
             set_drop_path(self.settings.drop_path * fraction)
         return rate
 
-    def _batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def _batches(self, epoch: int) -> Iterator[tuple[Any, Tensor]]:
         settings, shape = self.settings, self.task.input_shape
         cutout = settings.cutout
         if cutout is None and len(shape) == 3:
@@ -280,7 +279,7 @@ class _Training:
             cutout=cutout,
         )
 
-    def _step(self, x: Tensor, y: Tensor) -> tuple[Tensor, Output]:
+    def _step(self, x: Input, y: Tensor) -> tuple[Tensor, Output]:
         """Make one step on a batch; return its loss and the network's output."""
         self.optimizer.zero_grad()
         with autocast(self.settings.precision, x.device):

@@ -8,7 +8,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -33,17 +33,24 @@ WARM_UP = 3
 """Passes before the first that is timed: the first ones allocate memory and choose kernels."""
 
 
-def measure(module: nn.Module, input_shape: tuple[int, ...]) -> dict[str, float]:
+class Shapes(Protocol):
+    """What says what a network takes, such as a `TaskInfo`."""
+
+    def example(self, batch: int, generator: torch.Generator | None = None) -> Any:
+        """Make a random input of so many examples."""
+
+
+def measure(module: nn.Module, shapes: Shapes | tuple[int, ...]) -> dict[str, float]:
     """Return the costs that do not depend on the machine.
 
     Args:
         module: A plain network.
-        input_shape: Of one example: (C, H, W) or (D,).
+        shapes: Of a task or, for images and vectors, of one example: (C, H, W) or (D,).
 
     Returns:
         "parameters" (without an auxiliary head) and "flops" (multiply-accumulates of one example).
     """
-    flops = count_flops(module, input_shape)
+    flops = count_flops(module, shapes)
     return {"parameters": float(count_parameters(module)), "flops": float(flops)}
 
 
@@ -61,7 +68,7 @@ def count_parameters(module: nn.Module, auxiliary: bool = False) -> int:
     )
 
 
-def count_flops(module: nn.Module, input_shape: tuple[int, ...]) -> int:
+def count_flops(module: nn.Module, shapes: Shapes | tuple[int, ...]) -> int:
     """Return the multiply-accumulates of one example's forward pass, by executing it.
 
     A multiplication and the addition of its result count as one. Convolutions and matrix products
@@ -72,11 +79,11 @@ def count_flops(module: nn.Module, input_shape: tuple[int, ...]) -> int:
 
     Args:
         module: A plain network; its modes (training or evaluation) are as before afterwards.
-        input_shape: Of one example: (C, H, W) or (D,).
+        shapes: As for `measure`.
     """
     counter = FlopCounterMode(display=False)
     with evaluating(module), torch.no_grad(), _unfused(), counter:
-        module(_example(module, input_shape, 1))
+        module(_example(module, shapes, 1))
     return counter.get_total_flops() // 2  # it counts a multiplication and an addition as two
 
 
@@ -126,7 +133,7 @@ def _storage(tensor: Tensor) -> tuple[tuple[torch.device, int], int]:
 
 def latency(
     module: nn.Module,
-    input_shape: tuple[int, ...],
+    shapes: Shapes | tuple[int, ...],
     batch: int = 1,
     repeats: int = 30,
     device: str | torch.device | None = None,
@@ -135,7 +142,7 @@ def latency(
 
     Args:
         module: A plain network; it is run in evaluation mode, without gradients.
-        input_shape: Of one example: (C, H, W) or (D,).
+        shapes: As for `measure`.
         batch: Examples a pass.
         repeats: Passes that are timed.
         device: Where to run a copy of the module; None runs the module where it is.
@@ -147,14 +154,14 @@ def latency(
         raise NasError(f"latency: batch={batch}, repeats={repeats}: both must be at least 1")
     if device is not None:
         module = copy.deepcopy(module).to(device)
-    x = _example(module, input_shape, batch)
+    x = _example(module, shapes, batch)
     with evaluating(module), torch.no_grad():
         for _ in range(WARM_UP):
             module(x)
         return statistics.median(_seconds(module, x) for _ in range(repeats))
 
 
-def _seconds(module: nn.Module, x: Tensor) -> float:
+def _seconds(module: nn.Module, x: Any) -> float:
     _wait(x.device)
     start = time.perf_counter()
     module(x)
@@ -168,11 +175,14 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _example(module: nn.Module, input_shape: tuple[int, ...], batch: int) -> Tensor:
+def _example(module: nn.Module, shapes: Shapes | tuple[int, ...], batch: int) -> Any:
     """Make a batch where the module is; the global random numbers are left alone."""
     parameter = next(module.parameters(), None)
     generator = torch.Generator().manual_seed(0)
-    x = torch.rand(batch, *input_shape, generator=generator)
+    if isinstance(shapes, (tuple, list)):
+        x: Any = torch.rand(batch, *shapes, generator=generator)
+    else:
+        x = shapes.example(batch, generator)
     return x if parameter is None else x.to(parameter.device)
 
 

@@ -16,8 +16,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 __all__ = ["Batch", "MemoryEstimate", "Step", "estimate_peak"]
 
-Batch = tuple[Tensor, Tensor]
-"""Inputs [B, ...] and targets [B]."""
+Batch = tuple[Any, Tensor]
+"""Inputs [B, ...], or a graph of which rows can be taken, and targets [B, ...]."""
 Step = Callable[[Batch], object]
 """A forward and a backward pass that changes neither weights nor their gradients."""
 Moment = tuple[float, float]

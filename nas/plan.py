@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,15 @@ import numpy as np
 
 from nas import registry
 from nas.errors import NasError, unknown
-from nas.evaluators.evaluator import COSTS
+from nas.evaluators.evaluator import COSTS, Context, Evaluator
+from nas.limited import LimitedSpace
 from nas.objective import Objective, parse_limits
 from nas.resolve import import_object, name_of, resolve_entry, resolve_space
 from nas.settings import Groups, fill
-from nas.space import SearchSpace
+from nas.space import Architecture, SearchSpace
 from nas.strategies.strategy import Strategy
 from nas.task import Task
+from nas.timeouts import time_limit
 
 __all__ = ["GROUPS", "SCALES", "Plan", "load_data", "make_plan"]
 
@@ -55,9 +57,26 @@ class Plan:
         goals = [goal.metric for goal in self.objective.goals]
         return tuple(dict.fromkeys([*goals, *(limit.metric for limit in self.objective.limits)]))
 
+    @property
+    def costs(self) -> tuple[str, ...]:
+        """The costs that the objective and its limits name and the evaluator does not measure."""
+        measured = self.evaluator.metrics
+        return tuple(name for name in self.named_metrics if name in COSTS and name not in measured)
+
+    def limited(self, evaluator: Evaluator) -> SearchSpace:
+        """Return the space without what breaks a limit on a cost that is known beforehand."""
+        limits = [limit for limit in self.objective.limits if limit.metric in evaluator.foreseen]
+        timeout = self.config["timeout"]
+
+        def costs(architectures: Sequence[Architecture]) -> list[dict[str, float]]:
+            with time_limit(timeout and timeout * len(architectures)):
+                return evaluator.costs(architectures)
+
+        return LimitedSpace(self.space, limits, costs) if limits else self.space
+
 
 def make_plan(
-    space: Any, strategy: str, data: str | Task, evaluator: str, objective: str | None, limit: str,
+    space: Any, strategy: str, data: str | Task | None, evaluator: str, objective: str | None, limit: str,
     evaluations: int | None, timeout: float | None, scale: str | None, seed: int, device: str,
     settings: Mapping[str, Mapping[str, Any]], download: bool,
 ) -> Plan:  # fmt: skip
@@ -86,7 +105,9 @@ def make_plan(
     limits = parse_limits(limit)
     if objective is not None:
         _check_goals(Objective(objective, limits), factory, strategy)
+    data = resolved.default_data if data is None else data
     task = load_data(data, seed, device, download, groups.get("data", {}))
+    resolved = resolved.for_task(task.info)
     scale = scale or task.scale
     chosen = _strategy_settings(factory, scale, groups.get("strategy", {}))
     judged = _filled(judge.Settings, judge.defaults(scale), groups.get("evaluator"), "evaluator")
@@ -119,12 +140,12 @@ def make_plan(
             "network": network,
             "data": groups.get("data", {}),
         },
-        "task": {"input_shape": list(task.input_shape), "outputs": task.outputs}
-        | {"splits": task.describe()},
+        "task": task.info.as_dict() | {"splits": task.describe()},
     }
     plan = Plan(resolved, task, factory, chosen, judge, judged, supernet, network, config, wanted)
     _check_objective(plan)
     _check_networks(plan)
+    _check_limits(plan)
     return plan
 
 
@@ -160,14 +181,29 @@ def _check_goals(objective: Objective, factory: Any, strategy: str) -> None:
 
 def _check_objective(plan: Plan) -> None:
     """Refuse a metric that will not be measured, where that is known beforehand."""
-    measured = plan.evaluator.metrics
+    measured = plan.evaluator.metrics or _evaluator(plan).metrics
+    allowed = (*measured, *(COSTS if plan.evaluator.uses_data else ()))
     for word, names in (
         ("objective", [goal.metric for goal in plan.objective.goals]),
         ("metric of a limit", [limit.metric for limit in plan.objective.limits]),
     ):
         for name in names if measured else ():
-            if name not in (*measured, *COSTS):
-                raise unknown(word, name, (*measured, *COSTS))
+            if name not in allowed:
+                raise unknown(word, name, allowed)
+
+
+def _check_limits(plan: Plan) -> None:
+    """Refuse limits that nothing seems to keep, where that can be told without an evaluation."""
+    if plan.objective.limits:
+        plan.limited(_evaluator(plan)).sample(np.random.default_rng(0), 1)
+
+
+def _evaluator(plan: Plan) -> Evaluator:
+    """Return the evaluator as it is before a search: it keeps nothing."""
+    context = Context(plan.space, plan.task, plan.config["seed"], plan.supernet, plan.network)
+    context.costs = plan.costs
+    evaluator: Evaluator = plan.evaluator(context, plan.evaluator_settings)
+    return evaluator
 
 
 def _check_networks(plan: Plan) -> None:

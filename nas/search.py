@@ -14,8 +14,7 @@ import torch
 
 from nas.checkpoint import seed_everything, seed_of
 from nas.errors import NasError
-from nas.evaluators.evaluator import COSTS, Context, Evaluator
-from nas.limited import LimitedSpace
+from nas.evaluators.evaluator import Context, Evaluator
 from nas.loops.black_box import run_black_box
 from nas.loops.differentiable import collapse, run_differentiable
 from nas.memory import Batch, MemoryEstimate, estimate_peak
@@ -24,10 +23,11 @@ from nas.objective import Measurement
 from nas.plan import Plan, make_plan
 from nas.progress import Console, Progress
 from nas.run import Run
-from nas.space import Architecture, SearchSpace
+from nas.space import Architecture
 from nas.space import Path as SupernetPath
 from nas.supernet import Supernet
 from nas.task import Task
+from nas.timeouts import time_limit
 from nas.weights import save_weights
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ _PATHS = 4  # tried for an estimate of memory
 def search(
     space: Any = "darts",
     strategy: str = "pc-darts",
-    data: str | Task = "digits",
+    data: str | Task | None = None,
     evaluator: str = "supernet",
     *,
     objective: str | None = None,
@@ -61,7 +61,8 @@ def search(
     Args:
         space: A name, `file.py:Name`, a `SearchSpace`, or a module class written with mutables.
         strategy: A name, or `NAME:VALUE` such as "optuna:tpe"; see `nas strategies`.
-        data: A name such as "digits" or "npz:PATH", `file.py:name` of a task, or a `Task`.
+        data: A name such as "digits" or "npz:PATH", `file.py:name` of a task, or a `Task`; None
+            is what the space names as `default_data`.
         evaluator: A name, or `NAME:VALUE` such as "table:nas-bench-graph:cora" or
             "proxy:gradsign+synflow"; how candidates are judged. A differentiable strategy trains
             a supernet itself: "supernet" scores its result there, another evaluator measures it
@@ -107,8 +108,10 @@ def _open_run(plan: Plan, out: Path | None) -> Run:
     if out is not None:
         return Run.create(out, plan.config, plan.space)
     config = plan.config
-    data = Path(str(config["data"]).rpartition(":")[2]).stem
-    stem = f"{plan.space.name}-{config['strategy']}-{data}-s{config['seed']}"
+    source = str(config["data" if plan.evaluator.uses_data else "evaluator"])  # what is judged on
+    data = Path(source.rpartition(":")[2]).stem
+    strategy = config["strategy"].replace(":", "-")
+    stem = f"{plan.space.name}-{strategy}-{data}-s{config['seed']}"
     for number in itertools.count(1):
         folder = Path("runs") / (stem if number == 1 else f"{stem}-{number}")
         try:
@@ -140,7 +143,6 @@ def _execute(plan: Plan, run: Run, progress: Progress) -> None:
 
 
 def _context(plan: Plan, run: Run, progress: Progress) -> Context:
-    measured = plan.evaluator.metrics
     return Context(
         plan.space,
         plan.task,
@@ -150,7 +152,7 @@ def _context(plan: Plan, run: Run, progress: Progress) -> Context:
         run.folder / "checkpoint",
         progress,
         run.log_once,
-        tuple(name for name in plan.named_metrics if name in COSTS and name not in measured),
+        plan.costs,
         plan.config["timeout"],
     )
 
@@ -162,21 +164,14 @@ def _black_box(
     _say_memory(plan, run, evaluator, progress)
     evaluator.prepare()
     seed = seed_of(plan.config["seed"], "strategy")
-    strategy = plan.strategy(
-        _limited(plan, evaluator), plan.objective, seed, plan.strategy_settings
-    )
-    best = run_black_box(run, strategy, evaluator, plan.config["evaluations"], progress)
+    space = plan.limited(evaluator)
+    strategy = plan.strategy(space, plan.objective, seed, plan.strategy_settings)
+    try:
+        best = run_black_box(run, strategy, evaluator, plan.config["evaluations"], progress)
+    except NasError:
+        _report_trials(run, progress)
+        raise
     return best.architecture, best.measurement.metrics, evaluator.weights_of(best.architecture)
-
-
-def _limited(plan: Plan, evaluator: Evaluator) -> SearchSpace:
-    """Return the space without what breaks a limit on a cost that is known beforehand."""
-    limits = [limit for limit in plan.objective.limits if limit.metric in evaluator.foreseen]
-    if not limits:
-        return plan.space
-    space = LimitedSpace(plan.space, limits, evaluator.costs)
-    space.sample(np.random.default_rng(0), 1)  # refuses limits that nothing keeps
-    return space
 
 
 def _say_memory(plan: Plan, run: Run, evaluator: Evaluator, progress: Progress) -> None:
@@ -212,8 +207,9 @@ def _estimate_paths(
 
     def step(path: SupernetPath, batch: Batch) -> object:
         x, target = batch
-        loss = plan.task.loss(supernet(x, path), target)
-        return torch.autograd.grad(loss, weights, allow_unused=True)
+        with time_limit(plan.config["timeout"]):
+            loss = plan.task.loss(supernet(x, path), target)
+            return torch.autograd.grad(loss, weights, allow_unused=True)
 
     sampled = plan.space.sample(np.random.default_rng(0), _PATHS)
     steps = [partial(step, supernet.path(architecture)) for architecture in sampled]
@@ -228,7 +224,9 @@ def _differentiable(
 
     supernet: Supernet = plan.space.supernet(plan.task.info, **plan.supernet)
     supernet.to(plan.task.device)
-    steps = max(1, plan.task.size("train") // plan.strategy_settings.batch_size)
+    batch_size = plan.strategy_settings.batch_size
+    whole = plan.task.size("train") >= batch_size  # as the loop leaves out a smaller last batch
+    steps = plan.task.steps("train", batch_size, drop_last=whole)
     strategy = DifferentiableStrategy(plan.strategy_settings, supernet, plan.task, steps)
     architecture = run_differentiable(run, strategy, plan.task, plan.config["seed"], progress)
     network = _calibrated(plan, supernet, architecture)
@@ -284,3 +282,11 @@ def _report(run: Run, architecture: Architecture) -> None:
     draw(graph, run.folder / "best.png")
     draw_front(run.folder)
     write_report(run.folder, graph=graph)
+
+
+def _report_trials(run: Run, progress: Progress) -> None:
+    """Report what became of the trials of a search that found nothing."""
+    from nas.report import write_report
+
+    if run.trials():
+        progress.note(f"what became of each trial is in {write_report(run.folder)}")

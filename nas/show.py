@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from nas.found import Found, find
 from nas.measure import measure
 from nas.task import TaskInfo
 
-__all__ = ["CIFAR", "describe", "print_description"]
+__all__ = ["CIFAR", "describe", "metrics_text", "print_description"]
 
 CIFAR = TaskInfo((3, 32, 32), 10)
 """The shapes that sizes are given for where an architecture comes without a task."""
@@ -43,7 +44,7 @@ def describe(
         "drawing": text(graph),
         "input_shape": list(info.input_shape),
         "network": network,
-        **measure(found.build(info=info, **network), info.input_shape),
+        **measure(found.build(info=info, **network), info),
     }
     if found.metrics:
         description["metrics"] = found.metrics
@@ -82,8 +83,22 @@ def print_description(description: dict[str, Any]) -> str:
         f"multiply-adds {d['flops']:,.0f}",
     ]
     if "metrics" in d:
-        measured = "  ".join(f"{name} {value:.4f}" for name, value in d["metrics"].items())
-        lines.append(f"measured by the search (validation{shared}): {measured}")
+        how = f"evaluator {d['evaluator']}{shared}" if d.get("evaluator") else "validation"
+        lines.append(f"measured by the search ({how}): {metrics_text(d['metrics'])}")
     if "drawn" in d:
         lines.append(f"drawn in {d['drawn']}")
     return "\n".join(lines)
+
+
+def metrics_text(metrics: Mapping[str, float]) -> str:
+    """Write metrics on a line, each as exactly as a person reads it: 0.9312, 372,346, 5.007e+11."""
+    return "  ".join(f"{name} {_number(value)}" for name, value in metrics.items())
+
+
+def _number(value: float) -> str:
+    size = abs(value)
+    if size >= 1e9 or 0 < size < 1e-3:
+        return f"{value:.4g}"
+    if size >= 1e3:
+        return f"{value:,.0f}"
+    return f"{value:.0f}" if value.is_integer() and size > 1 else f"{value:.4f}"

@@ -10,7 +10,7 @@ from functools import cached_property
 from hashlib import blake2b
 from itertools import product
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import networkx as nx
 import numpy as np
@@ -130,6 +130,15 @@ class SearchSpace(ABC):
     decisions: tuple[Decision, ...]
     identity_ops: frozenset[str] = frozenset()
     """Labels in `graph` of operations that only pass their input on; too many are a collapse."""
+    kind: ClassVar[str] = "examples"
+    """The kind of task that its networks solve; see `nas.task.TaskInfo`."""
+    default_data: ClassVar[str] = "digits"
+    """The source of data where nothing else is said."""
+
+    def for_task(self, task: TaskInfo) -> SearchSpace:
+        """Return the space of what makes sense for a task; this space unless it depends on it."""
+        del task
+        return self
 
     # -- what is in the space -----------------------------------------------------------------
 

@@ -51,10 +51,10 @@ class Task:
         scale: "small" or "paper": which default widths and epochs suit the data.
         classes: Names of the classes.
         examples: Train, valid and test one after the other.
-        y: Their labels, int64 [N], on the device.
+        y: Their labels, [N], or [N, T] of tokens, on the device.
         bounds: Split -> first row and the row after its last.
         mean: Of the first 32,768 examples of the train split (which is in random order), [C] or
-            [D], in the units of raw examples.
+            [D], in the units of raw examples; empty where raw examples are used as they are.
         std: The same of the standard deviation.
         augmentation: What `batches(..., augment=True)` does to images; None for vectors.
         label_smoothing: Of the cross entropy, in [0, 1).
@@ -98,7 +98,7 @@ class Task:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of one example: (C, H, W) for images, (D,) for vectors."""
+        """Shape of one example: (C, H, W) for images, (D,) for vectors; see `TaskInfo`."""
         return self.info.input_shape
 
     @property
@@ -122,6 +122,24 @@ class Task:
         """Return the number of examples in a split."""
         start, stop = self._rows(split)
         return stop - start
+
+    @property
+    def full_batch(self) -> bool:
+        """Whether every batch is a whole split, whatever batch size is asked for."""
+        return self.examples.full_batch_steps > 0
+
+    def steps(self, split: str, batch_size: int, *, drop_last: bool = False) -> int:
+        """Return how many batches a pass over a split in random order has."""
+        if self.full_batch:
+            return self.examples.full_batch_steps
+        size = self.size(split)
+        return size // batch_size if drop_last else -(-size // batch_size)
+
+    def leaves_one(self, split: str, batch_size: int) -> bool:
+        """Tell whether the last batch would be one example, of which batch norm has no variance."""
+        if self.full_batch:
+            return False
+        return self.size(split) % batch_size == 1 < batch_size < self.size(split)
 
     def describe(self) -> dict[str, Any]:
         """Return what a run records (JSON-able): sizes, seed, fractions, SHA-256 of each split.
@@ -148,8 +166,11 @@ class Task:
         augment: bool = False,
         drop_last: bool = False,
         cutout: int | None = None,
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+    ) -> Iterator[tuple[Any, Tensor]]:
         """Go once through a split.
+
+        Where the examples are nodes of one graph that is run as a whole, the split is one batch,
+        and a pass with a seed consists of several (see `full_batch`).
 
         Args:
             split: "train" (weights), "valid" (gates, scores), "test" or "train+valid".
@@ -162,13 +183,16 @@ class Task:
                 augmentation's own; for the final training of a network.
 
         Returns:
-            Pairs of normalised float32 inputs [B, C, H, W] or [B, D] and int64 labels [B].
+            Pairs of normalised float32 inputs [B, C, H, W] or [B, D] and int64 labels [B]; for
+            what else there is see `TaskInfo`.
 
         Raises:
             NasError: For an unknown split, a batch size that yields no batch, augmentation
                 without a seed, or cutout on vectors.
         """
         start, stop = self._rows(split)
+        if self.full_batch:
+            batch_size, drop_last = stop - start, False
         if batch_size < 1 or (drop_last and batch_size > stop - start):
             limit = f" to {stop - start}, the size of {split}" if drop_last else ""
             raise NasError(f"{self.name}: batch size {batch_size}: expected 1{limit}")
@@ -178,7 +202,9 @@ class Task:
         count = stop - start - ((stop - start) % batch_size if drop_last else 0)
         order: Tensor | range = range(start, start + count)
         generator = torch.Generator()
-        if seed is not None:
+        if seed is not None and self.full_batch:
+            order = torch.arange(start, stop).repeat(self.examples.full_batch_steps)
+        elif seed is not None:
             generator.manual_seed(seed)
             order = start + torch.randperm(stop - start, generator=generator)[:count]
         return self._batches(order, batch_size, change, generator)
@@ -201,47 +227,69 @@ class Task:
         size: int,
         change: Augmentation | None,
         generator: torch.Generator,
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+    ) -> Iterator[tuple[Any, Tensor]]:
         if isinstance(order, range):
             labels = self.y[order.start : order.stop]
         else:
             labels = self.y[order.to(self.device)]
+        targets = (part.long() for part in torch.split(labels, size))
         with closing(self.examples.batches(order, size)) as batches:
-            for x, y in zip(batches, torch.split(labels, size), strict=True):
+            for x, y in zip(batches, targets, strict=True):
                 if change is None:
                     yield self.normalise(x), y
                 else:
                     yield change.erase(self.normalise(change.move(x, generator)), generator), y
 
-    def normalise(self, x: Tensor) -> Tensor:
+    def normalise(self, x: Any) -> Any:
         """Bring raw examples [B, C, H, W] or [B, D] to mean 0 and deviation 1 of the train split.
 
+        Sequences [B, T, D] are normalised by their last axis; numbers that a table lacks (NaN)
+        become the mean; tokens and graphs stay as they are.
+
         Returns:
-            A new float32 tensor of the same shape.
+            A new float32 tensor of the same shape; int64 of tokens.
         """
-        shape = (-1,) + (1,) * (x.dim() - 2)
-        return torch.sub(x, self.mean.view(shape)).div_(self.std.view(shape))
+        kind = self.info.kind
+        if kind in ("nodes", "graphs"):
+            return x
+        if kind == "tokens":
+            return x.long()
+        channels_at_1 = kind == "examples"
+        shape = (-1,) + (1,) * (x.dim() - 2 if channels_at_1 else 0)
+        found = torch.sub(x, self.mean.view(shape)).div_(self.std.view(shape))
+        return found.nan_to_num_(nan=0.0) if kind == "table" else found
 
     # -- judging ------------------------------------------------------------------------------
 
     def loss(self, output: Output, target: Tensor) -> Tensor:
-        """Return the cross entropy, plus that of auxiliary logits times `auxiliary_weight`.
+        """Return the mean cross entropy, plus what is auxiliary.
+
+        That is the cross entropy of auxiliary logits times `auxiliary_weight`, or a scalar as it
+        is: the weighted loss of a network's own, such as that of a router's balance.
 
         Args:
-            output: Logits [B, classes], or a pair of these and auxiliary logits or None.
-            target: Labels, int64 [B].
+            output: Logits [B, classes] or [B, T, vocabulary], or a pair of these and auxiliary
+                logits, a scalar or None.
+            target: Labels, int64 [B] or [B, T].
         """
         logits, auxiliary = _logits(output)
-        loss = functional.cross_entropy(logits, target, label_smoothing=self.label_smoothing)
-        if auxiliary is None or not self.auxiliary_weight:
+        loss = self._cross_entropy(logits, target)
+        if auxiliary is None:
             return loss
-        extra = functional.cross_entropy(auxiliary, target, label_smoothing=self.label_smoothing)
-        return loss + self.auxiliary_weight * extra
+        if auxiliary.dim() == 0:
+            return loss + auxiliary
+        if not self.auxiliary_weight:
+            return loss
+        return loss + self.auxiliary_weight * self._cross_entropy(auxiliary, target)
+
+    def _cross_entropy(self, logits: Tensor, target: Tensor) -> Tensor:
+        logits, target = logits.flatten(0, -2), target.flatten()
+        return functional.cross_entropy(logits, target, label_smoothing=self.label_smoothing)
 
     def correct(self, output: Output, target: Tensor) -> int:
-        """Return how many examples have their largest logit at their label."""
+        """Return how many labels have the largest logit; of tokens each one counts."""
         logits, _ = _logits(output)
-        return int((logits.argmax(1) == target).sum())
+        return int((logits.argmax(-1) == target).sum())
 
     # -- making -------------------------------------------------------------------------------
 
@@ -361,11 +409,23 @@ class Task:
         found = {"name": "dataset", "layout": given.layout, "classes": given.classes, **settings}
         if not (stream or (stream is None and not given.fits())):
             return cls.from_arrays(*given.load(), **found)
-        parameters = inspect.signature(cls.from_arrays).parameters.values()
-        defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
-        settings = {**defaults, **found}
-        form = {key: settings.pop(key) for key in ("classes", "layout")}
-        return cls._make(given_datasets(given, count, name=settings["name"], **form), **settings)
+        form = {key: found.pop(key) for key in ("classes", "layout")}
+        given_ones = given_datasets(given, count, name=found["name"], **form)
+        return cls.from_given(given_ones, **found)
+
+    @classmethod
+    def from_given(cls, given: Given, **settings: Any) -> Task:
+        """Make a task of any kind from what a reader of data found.
+
+        Args:
+            given: Labels, examples and what they are.
+            **settings: As for `from_arrays`, but for classes and layout.
+
+        Raises:
+            NasError: For a setting out of range, or examples that cannot be divided.
+        """
+        defaults = _defaults(cls.from_arrays)
+        return cls._make(given, **{**defaults, **settings})
 
     @classmethod
     def _make(
@@ -388,8 +448,14 @@ class Task:
             seed=seed,
             name=name,
         )
-        info = TaskInfo(division.examples.shape, len(division.classes))
-        return cls(name=name, info=info, **vars(division), **facts).to(device)
+        return cls(name=name, **vars(division), **facts).to(device)
+
+
+def _defaults(function: Any) -> dict[str, Any]:
+    """Return the defaults of `Task.from_arrays` that are not of arrays only."""
+    parameters = inspect.signature(function).parameters.values()
+    defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    return {key: value for key, value in defaults.items() if key not in ("classes", "layout")}
 
 
 def _logits(output: Output) -> tuple[Tensor, Tensor | None]:

@@ -123,7 +123,7 @@ def _train(
 ) -> dict[str, Any]:
     seed_everything(seed_of(plan["seed"], "network"))
     network = found.space.build(found.architecture, task.info, **plan["network"])
-    size = measure(network, task.input_shape)
+    size = measure(network, task.info)
     _open_folder(folder, plan)
     progress.note(f"training {found.name} ({size['parameters']:,.0f} parameters) into {folder}")
     checkpoint = folder / "checkpoint.pt"

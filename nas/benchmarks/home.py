@@ -41,8 +41,10 @@ def reader_of(path: Path) -> Reader:
     for reader in readers().values():
         if reader.recognises(path):
             return reader
-    known = "; ".join(f"{name}: {reader.files}" for name, reader in readers().items())
-    raise NasError(f"{path} is not a benchmark's file that can be read. Known are {known}")
+    raise NasError(
+        f"{path} is no benchmark's file that can be read: there are {', '.join(readers())} "
+        "(nas bench list says what their files are called and hold)"
+    )
 
 
 def open_table(name: str, progress: Progress | None = None) -> Table:

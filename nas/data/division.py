@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from nas.data.arrays import Arrays, Labels, channel_statistics, gather
 from nas.data.dataset import Datasets
 from nas.data.device import check_memory, find_device
 from nas.data.examples import Examples
+from nas.data.info import TaskInfo
 from nas.data.reader import ImageReader, read_labels
-from nas.data.splits import Indices, make_splits
+from nas.data.splits import Indices, Splits, make_splits
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,18 +26,32 @@ _MEASURED = 2**15
 _MEASURED_AT_ONCE = 256
 
 
+Statistics = Callable[[Iterable[NDArray[Any]]], tuple[NDArray[np.float32], NDArray[np.float32]]]
+"""Raw examples in pieces -> mean and standard deviation to normalise with."""
+
+
 @dataclass(frozen=True)
 class Given:
     """What a task shall be made of.
 
     Args:
-        labels: Of all examples.
-        examples: Returns the examples at given indices, in that order, on the CPU; test examples
-            count on after the training ones.
+        labels: Of all examples; they stratify the splits.
+        examples: Returns the examples of splits, in their order, on the CPU; test examples count
+            on after the training ones.
+        info: Shapes and kind; None is examples of as many classes as there are.
+        targets: Returns the targets at given indices; None takes the labels.
+        statistics: Of the examples; None where they are used as they are.
+        splits: Standard ones, of which no setting changes anything; None draws them.
+        facts: What else a run records, JSON-able.
     """
 
     labels: Labels
-    examples: Callable[[Indices], Examples]
+    examples: Callable[[Splits], Examples]
+    info: TaskInfo | None = None
+    targets: Callable[[Indices], Tensor] | None = None
+    statistics: Statistics | None = channel_statistics
+    splits: Splits | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 def given_arrays(arrays: Arrays, name: str) -> Given:
@@ -44,13 +62,13 @@ def given_arrays(arrays: Arrays, name: str) -> Given:
         name: Of the data, for messages.
     """
 
-    def examples(order: Indices) -> Examples:
+    def examples(splits: Splits) -> Examples:
         import torch
 
         from nas.data.examples.tensors import TensorExamples
 
-        check_memory(name, len(order) * (arrays.x[0].nbytes + 8), find_device("cpu"))
-        return TensorExamples(torch.from_numpy(gather(arrays, order)))
+        check_memory(name, splits.size * (arrays.x[0].nbytes + 8), find_device("cpu"))
+        return TensorExamples(torch.from_numpy(gather(arrays, splits.order())))
 
     return Given(arrays, examples)
 
@@ -74,10 +92,10 @@ def given_datasets(
     read = ImageReader(datasets, layout, labels.all)
     shape = read.shape()
 
-    def examples(order: Indices) -> Examples:
+    def examples(splits: Splits) -> Examples:
         from nas.data.examples.streamed import StreamedExamples
 
-        return StreamedExamples(read, order, workers, shape, find_device("cpu"))
+        return StreamedExamples(read, splits.order(), workers, shape, find_device("cpu"))
 
     return Given(labels, examples)
 
@@ -86,6 +104,7 @@ def given_datasets(
 class Division:
     """What a task has under the same names, on the CPU; see `Task`."""
 
+    info: TaskInfo
     classes: tuple[str, ...]
     examples: Examples
     y: Tensor
@@ -119,7 +138,7 @@ def divide(
     import torch
 
     y_test = given.labels.y_test
-    splits = make_splits(
+    splits = given.splits or make_splits(
         given.labels.y,
         None if y_test is None else len(y_test),
         valid_fraction=valid_fraction,
@@ -128,22 +147,31 @@ def divide(
         seed=seed,
         name=name,
     )
-    examples = given.examples(splits.order())
-    measured = range(min(len(splits.train), _MEASURED))
-    chunks = (chunk.numpy() for chunk in examples.batches(measured, _MEASURED_AT_ONCE))
-    mean, std = channel_statistics(chunks)
+    order = splits.order()
+    examples = given.examples(splits)
+    classes = given.labels.classes
+    mean = std = np.zeros(0, np.float32)
+    if given.statistics is not None:
+        measured = range(min(len(splits.train), _MEASURED))
+        chunks = (chunk.numpy() for chunk in examples.batches(measured, _MEASURED_AT_ONCE))
+        mean, std = given.statistics(chunks)
+    drawn = {
+        "seed": seed,
+        "valid_fraction": valid_fraction,
+        "test_fraction": test_fraction if y_test is None else None,
+        "limit": limit,
+    }
     return Division(
-        given.labels.classes,
+        given.info or TaskInfo(examples.shape, len(classes)),
+        classes,
         examples,
-        torch.from_numpy(given.labels.all[splits.order()]),
+        given.targets(order) if given.targets else torch.from_numpy(given.labels.all[order]),
         splits.bounds(),
         torch.from_numpy(mean),
         torch.from_numpy(std),
         {
-            "seed": seed,
-            "valid_fraction": valid_fraction,
-            "test_fraction": test_fraction if y_test is None else None,
-            "limit": limit,
+            **(drawn if given.splits is None else {"seed": seed, "split": "standard"}),
             "sha256": splits.sha256(),
+            **given.facts,
         },
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -79,26 +80,29 @@ class Graph:
         found = ((field.name, getattr(self, field.name)) for field in fields(self))
         return {name: tensor for name, tensor in found if tensor is not None}
 
-    def _graphs(self, rows: Tensor | slice) -> Graph:
-        """Return some of the graphs, in the given order; the same one may come twice."""
+    @cached_property
+    def _parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Nodes and edges of each graph, [graphs] each; the edges sorted by graph."""
         import torch
 
         batch = self.batch
         if batch is None:
             batch = torch.zeros(len(self.features), dtype=torch.int64, device=self.device)
-        count = self.graphs
-        chosen = torch.arange(count, device=self.device)[rows]
-        sizes = torch.bincount(batch, minlength=count)
-        first = sizes.cumsum(0) - sizes
-        nodes, graph = _runs(first[chosen], sizes[chosen])
-        # Edges, sorted by graph, are runs too.
         owner = batch[self.edges[0]]
-        by_graph = owner.argsort(stable=True)
-        counts = torch.bincount(owner, minlength=count)
+        sizes, counts = (torch.bincount(of, minlength=self.graphs) for of in (batch, owner))
+        return sizes, counts, owner.argsort(stable=True)
+
+    def _graphs(self, rows: Tensor | slice) -> Graph:
+        """Return some of the graphs, in the given order; the same one may come twice."""
+        import torch
+
+        sizes, counts, by_graph = self._parts
+        chosen = torch.arange(len(sizes), device=self.device)[rows]
+        first = (sizes.cumsum(0) - sizes)[chosen]
+        nodes, graph = _runs(first, sizes[chosen])
         places, edge_graph = _runs((counts.cumsum(0) - counts)[chosen], counts[chosen])
         kept = by_graph[places]
-        start = sizes[chosen].cumsum(0) - sizes[chosen]
-        shift = (start - first[chosen])[edge_graph]
+        shift = (sizes[chosen].cumsum(0) - sizes[chosen] - first)[edge_graph]
         return replace(
             self,
             features=self.features[nodes],

@@ -26,7 +26,6 @@ KINDS = {
 """Kind of a task -> what it has, for messages."""
 
 _DIMENSIONS = {"table": (1,), "tokens": (1,), "sequence": (2,), "nodes": (1,), "graphs": (1,)}
-_FEWEST_NODES = 8  # of a random graph
 _GRAPH = 6  # nodes of each of several random graphs
 
 
@@ -84,7 +83,7 @@ class TaskInfo:
         """Make a random input of the kind, on the CPU.
 
         Args:
-            batch: Examples, of graphs the graphs or the nodes that are asked for.
+            batch: Examples; a graph has so many nodes, all of which are asked for.
             generator: Of random numbers; None is one with seed 0. The global ones are left alone.
         """
         import torch
@@ -94,9 +93,7 @@ class TaskInfo:
         if self.kind == "tokens":
             return torch.randint(self.vocabulary, shape, generator=generator)
         if self.kind == "nodes":
-            nodes = max(batch, _FEWEST_NODES)
-            graph = random_graph(nodes, self.input_shape[0], generator, self.edge_features)
-            return graph[torch.arange(batch)]
+            return random_graph(batch, self.input_shape[0], generator, self.edge_features)
         if self.kind == "graphs":
             own = self.input_shape[0]
             return random_graph(_GRAPH, own, generator, self.edge_features, graphs=batch)

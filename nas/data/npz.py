@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from nas.data.augment import Augmentation
 from nas.data.device import check_memory, find_device
-from nas.data.source import DataSettings, Request, data_source
+from nas.data.nodes import Nodes, NodeSettings, given_nodes, undirected
+from nas.data.source import Request, data_source
 from nas.errors import NasError
 from nas.settings import setting
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 _NEEDED = ("x_train", "y_train")
 _OPTIONAL = ("x_test", "y_test", "classes")
+_GRAPH = ("edges", "label")
+_SPARSE = ("num_nodes", "num_features", "feat_row", "feat_col", "feat_val")
+_SPLITS = {"train": "train_idx", "valid": "val_idx", "test": "test_idx"}
+_ALL = (*_NEEDED, *_OPTIONAL, *_GRAPH, "features", *_SPARSE, *_SPLITS.values())
 _BROKEN = (
     OSError,
     ValueError,
@@ -35,7 +40,7 @@ _BROKEN = (
 
 
 @dataclass(frozen=True)
-class NpzSettings(DataSettings):
+class NpzSettings(NodeSettings):
     """Settings of `npz`."""
 
     layout: str = setting("auto", "where the images' channels are: NCHW, NHWC or auto")
@@ -43,7 +48,8 @@ class NpzSettings(DataSettings):
 
 @data_source(
     "npz",
-    "npz:PATH, a NumPy archive with x_train, y_train and perhaps x_test, y_test, classes",
+    "npz:PATH, a NumPy archive with x_train, y_train and perhaps x_test, y_test, classes; or a "
+    "graph: edges, label, features",
     argument="PATH",
     settings=NpzSettings,
 )
@@ -53,16 +59,25 @@ def npz(request: Request) -> Task:
     Without x_test and y_test a fifth of the examples is the test split. 32x32 colour images of
     type uint8 are augmented as CIFAR is. Other arrays in the file are passed over.
 
+    A file with `edges` [E, 2] and `label` [N] (-1: none) is a graph whose nodes are classified. It
+    has `features` [N, F] or sparse ones (`num_nodes`, `num_features`, `feat_row`, `feat_col`,
+    `feat_val`), and perhaps a standard split `train_idx`, `val_idx`, `test_idx`.
+
     Raises:
         NasError: Naming the file, and what is broken or missing.
     """
     assert isinstance(request.settings, NpzSettings)
     arrays = _read(request.path)
+    if set(_GRAPH) <= set(arrays) and not set(_NEEDED) & set(arrays):
+        return request.given_task(
+            given_nodes(_nodes(arrays, request.path), request.settings, request.spec)
+        )
     missing = [name for name in _NEEDED if name not in arrays]
     if missing:
         raise NasError(
             f"{request.path}: has no array {' and no array '.join(missing)}; "
-            f"expected {', '.join(_NEEDED)}, optional {', '.join(_OPTIONAL)}"
+            f"expected {', '.join(_NEEDED)}, optional {', '.join(_OPTIONAL)}; "
+            f"or {', '.join(_GRAPH)} of a graph"
         )
     x = arrays["x_train"]
     natural = x.dtype == np.uint8 and x.shape[1:] in ((32, 32, 3), (3, 32, 32))
@@ -84,7 +99,7 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
             size = sum(member.file_size for member in archive.infolist())
         check_memory(str(path), size, find_device("cpu"))
         with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in (*_NEEDED, *_OPTIONAL) if name in archive}
+            return {name: archive[name] for name in _ALL if name in archive}
     except FileNotFoundError as error:
         raise NasError(f"{path}: no such file; expected a NumPy archive (.npz)") from error
     except _BROKEN as error:
@@ -105,3 +120,36 @@ def _names(classes: NDArray[Any] | None, path: Path) -> list[str] | None:
     if classes.dtype.kind == "S":
         classes = np.char.decode(classes, "utf-8", "replace")
     return [str(name) for name in classes]
+
+
+def _nodes(arrays: dict[str, NDArray[Any]], path: Path) -> Nodes:
+    features, labels = _features(arrays, path), arrays["label"]
+    if labels.ndim != 1 or labels.dtype.kind not in "ui":
+        raise NasError(f"{path}: label: {labels.dtype} {labels.shape}; expected integers [N]")
+    has = [array for array in _SPLITS.values() if array in arrays]
+    if has and len(has) < len(_SPLITS):
+        raise NasError(f"{path}: has {', '.join(has)}; expected {', '.join(_SPLITS.values())}")
+    return Nodes(
+        features,
+        undirected(arrays["edges"], len(features), str(path)),
+        labels.astype(np.int64),
+        _names(arrays.get("classes"), path),
+        {split: arrays[array] for split, array in _SPLITS.items()} if has else None,
+    )
+
+
+def _features(arrays: dict[str, NDArray[Any]], path: Path) -> NDArray[Any]:
+    """Return the features of nodes, [N, F], from either form."""
+    if "features" in arrays:
+        return arrays["features"]
+    if missing := [name for name in _SPARSE if name not in arrays]:
+        raise NasError(
+            f"{path}: has no array {missing[0]}; expected features, or {', '.join(_SPARSE)}"
+        )
+    nodes, count, rows, columns, values = (arrays[name] for name in _SPARSE)
+    try:
+        features = np.zeros((int(nodes), int(count)), np.float32)
+        features[rows, columns] = values
+    except (IndexError, TypeError, ValueError) as error:
+        raise NasError(f"{path}: the sparse features do not fit together ({error})") from error
+    return features

@@ -21,6 +21,7 @@ from nas.settings import setting
 if TYPE_CHECKING:
     import torch
 
+    from nas.data.division import Given
     from nas.task import Task
 
 __all__ = ["DataSettings", "Request", "Source", "data_source", "find_source", "sources"]
@@ -92,6 +93,12 @@ class Request:
         from nas.task import Task
 
         return Task.from_dataset(train, test, **self._settings(facts))
+
+    def given_task(self, given: Given, **facts: Any) -> Task:
+        """Make the task of what was read, as `task` does: facts as for `Task.from_given`."""
+        from nas.task import Task
+
+        return Task.from_given(given, **self._settings(facts))
 
     def _settings(self, facts: dict[str, Any]) -> dict[str, Any]:
         given = {"name": self.spec, "seed": self.seed, "device": self.device, **facts}

@@ -142,7 +142,7 @@ class Evaluator(ABC):
         context, found = self.context, []
         for architecture in architectures:
             network = context.space.build(architecture, context.task.info, **context.network)
-            figures = measure(network, context.task.input_shape)
+            figures = measure(network, context.task.info)
             found.append({"params": figures["parameters"], "flops": figures["flops"]})
         return found
 
@@ -157,7 +157,7 @@ class Evaluator(ABC):
         if "latency" in wanted and "latency" not in found:
             network = context.space.build(architecture, context.task.info, **context.network)
             network.to(context.task.device)
-            found["latency"] = latency(network, context.task.input_shape) * 1e3
+            found["latency"] = latency(network, context.task.info) * 1e3
         return {name: found[name] for name in wanted}
 
     @abstractmethod

@@ -84,7 +84,7 @@ class ProxyEvaluator(Evaluator):
         self.metrics = ("score", *names)
         own = self.settings.seed
         self._seed = context.seed if own is None else own
-        self._batch: tuple[Tensor, Tensor] | None = None
+        self._batch: tuple[Any, Tensor] | None = None
         self._reference: dict[str, NDArray[np.float64]] = {}  # proxy -> sorted values
 
     # -- the reference ------------------------------------------------------------------------
@@ -143,24 +143,27 @@ class ProxyEvaluator(Evaluator):
         loss: Any = context.task.loss
         return {name: proxy(network, x, y, loss) for name, proxy in self.proxies.items()}
 
-    def _examples(self) -> tuple[Tensor, Tensor]:
+    def _examples(self) -> tuple[Any, Tensor]:
         """Return the batch that all networks are scored on."""
         if self._batch is None:
             make = self._noise if self.settings.inputs == "gaussian" else self._first_batch
             self._batch = make(seed_of(self._seed, "proxy", "inputs"))
         return self._batch
 
-    def _noise(self, seed: int) -> tuple[Tensor, Tensor]:
+    def _noise(self, seed: int) -> tuple[Any, Tensor]:
         task, size = self.context.task, self.settings.batch_size
         generator = torch.Generator().manual_seed(seed)
-        x = torch.randn(size, *task.input_shape, generator=generator)
-        y = torch.randint(task.outputs, (size,), generator=generator)
+        if task.info.kind == "examples":
+            x: Any = torch.randn(size, *task.input_shape, generator=generator)
+        else:
+            x = task.info.example(size, generator)
+        y = task.info.target(size, generator)
         return x.to(task.device), y.to(task.device)
 
-    def _first_batch(self, seed: int) -> tuple[Tensor, Tensor]:
+    def _first_batch(self, seed: int) -> tuple[Any, Tensor]:
         batches: Any = self.context.task.batches("train", self.settings.batch_size, seed=seed)
         with closing(batches):
-            first: tuple[Tensor, Tensor] = next(batches)
+            first: tuple[Any, Tensor] = next(batches)
             return first
 
 

@@ -206,9 +206,9 @@ class SupernetEvaluator(Evaluator):
             if done is None:
                 failed += 1
                 continue
-            loss_sum += done[0] * len(target)
+            loss_sum += done[0] * target.numel()
             correct += done[1]
-            count += len(target)
+            count += target.numel()
         figures = {"failed_steps": failed} if failed else {}
         if count:
             figures |= {"train_loss": loss_sum / count, "train_accuracy": correct / count}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -44,7 +45,10 @@ def run_black_box(
             for figures in loop.evaluate(found):
                 bar.advance(**figures)
     loop.save()
-    return loop.best(run.trials())
+    trials = run.trials()
+    best = loop.best(trials)
+    loop.say_failures(trials, progress)
+    return best
 
 
 class _Loop:
@@ -57,6 +61,7 @@ class _Loop:
         self.number = 0
         self.pace: float | None = None  # seconds an architecture, when last measured
         self.best_so_far: Measurement | None = None
+        self.failed = self.refused = 0
         self.saved = time.monotonic()
         self.file = run.folder / "checkpoint" / "search.pt"
         state = load_checkpoint(self.file)
@@ -133,16 +138,31 @@ class _Loop:
         return [trial.measurement for trial in trials]
 
     def _compare(self, measurement: Measurement) -> None:
-        score, best = self.run.objective.score, self.best_so_far
+        objective = self.run.objective
+        self.failed += not measurement.ok
+        self.refused += measurement.ok and not objective.allows(measurement)
+        score, best = objective.score, self.best_so_far
         if score(measurement) > (-math.inf if best is None else score(best)):
             self.best_so_far = measurement
 
     def figures(self) -> dict[str, float]:
         """Return what the progress display shows."""
         objective = self.run.objective
-        if self.best_so_far is None:
-            return {}
-        return {f"best {objective.metric}": objective.value(self.best_so_far)}
+        figures: dict[str, float] = {}
+        if self.best_so_far is not None:
+            figures[f"best {objective.metric}"] = objective.value(self.best_so_far)
+        counts = {"failed": self.failed, "broke a limit": self.refused}
+        return figures | {name: float(count) for name, count in counts.items() if count}
+
+    def say_failures(self, trials: list[Trial], progress: Progress) -> None:
+        """Print how many architectures do not count, and why."""
+        reasons = Counter(t.measurement.error for t in trials if not t.measurement.ok)
+        if reasons:
+            [(reason, _)] = reasons.most_common(1)
+            often = "most often with " if len(reasons) > 1 else ""
+            progress.warn(f"{self.failed} of {len(trials)} architectures failed: {often}{reason}")
+        if self.refused:
+            progress.note(f"{self.refused} of {len(trials)} architectures broke a limit")
 
     def best(self, trials: list[Trial]) -> Trial:
         """Return the first of the best trials."""
@@ -154,5 +174,9 @@ class _Loop:
         best = max(done, key=lambda trial: objective.score(trial.measurement))
         if not objective.allows(best.measurement):
             limits = ", ".join(map(str, objective.limits))
-            raise NasError(f"none of {len(done)} architectures keeps the limits ({limits})")
+            metrics = done[-1].measurement.metrics
+            reason = next(filter(None, (limit.refusal(metrics) for limit in objective.limits)))
+            raise NasError(
+                f"none of {len(done)} architectures keeps the limits ({limits}); of the last, {reason}"
+            )
         return best

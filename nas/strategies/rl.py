@@ -40,8 +40,9 @@ class ReinforcementLearning(Strategy):
 
     Proposals are samples of the present policy, so that some come again as it gets sure; what is
     told of those counts like all else. Log-probabilities are computed at the update: results may
-    come late, in any order, and of architectures that were not asked for. A failure or a broken
-    limit is rewarded as the worst score so far (before there is a score, it is passed over).
+    come late, in any order, and of architectures that were not asked for. Rewards are ranks (see
+    `RewardScale`), failures and broken limits the lowest; while there is nothing but failures,
+    nothing is learned.
     """
 
     Settings = RLSettings
@@ -82,7 +83,7 @@ class ReinforcementLearning(Strategy):
     def _update(self, batch: Sequence[tuple[tuple[int, ...], float]]) -> None:
         scores = [score for _, score in batch]
         self.scale.add(scores)
-        if not self.scale.count:
+        if not self.scale.known():
             return
         architectures = [Architecture(self.space.name, choices) for choices, _ in batch]
         rewards = self.scale.rewards(scores, self.controller.head.dtype)
@@ -99,7 +100,7 @@ class ReinforcementLearning(Strategy):
             | {
                 "baseline": self.learner.baseline,
                 "feasible": self.learner.feasible,
-                "scale": self.scale.state_dict(),
+                "scores": list(self.scale.scores),
                 "waiting": [(list(choices), score) for choices, score in self._waiting],
             }
         )
@@ -109,5 +110,5 @@ class ReinforcementLearning(Strategy):
         self.controller.load_state_dict(state["controller"])
         self.learner.optimizer.load_state_dict(deepcopy(state["optimizer"]))
         self.learner.baseline, self.learner.feasible = state["baseline"], state["feasible"]
-        self.scale.load_state_dict(state["scale"])
+        self.scale.scores = list(state["scores"])
         self._waiting = [(tuple(choices), score) for choices, score in state["waiting"]]

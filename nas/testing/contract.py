@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from nas.data.graph import Graph
 from nas.space import Architecture, SearchSpace
 from nas.task import TaskInfo
 
-__all__ = ["Contract", "tensors"]
+__all__ = ["TASKS", "Contract", "output_shape", "tensors", "with_gradient"]
+
+TASKS = {
+    "examples": TaskInfo((3, 8, 8), 10),
+    "table": TaskInfo((5,), 3, "table", categories=(0, 3, 0, 4, 0)),
+    "tokens": TaskInfo((8,), 11, "tokens", vocabulary=11),
+    "sequence": TaskInfo((6, 5), 4, "sequence"),
+    "nodes": TaskInfo((5,), 3, "nodes"),
+    "graphs": TaskInfo((5,), 3, "graphs"),
+}
+"""Kind of a task -> a small one."""
+_EXAMPLES = {"nodes": 12}
+"""Examples of a batch, by kind; 4 of others."""
 
 
 class Contract:
@@ -37,14 +51,18 @@ class Contract:
         raise NotImplementedError("override make_space")
 
     def make_task(self) -> TaskInfo:
-        """Return the shapes of a small problem that the space can solve."""
-        return TaskInfo((3, 8, 8), 10)
+        """Return the shapes of a small problem that the space can solve, of the space's kind."""
+        return TASKS[self.make_space().kind]
 
-    def make_batch(self) -> Tensor:
-        """Return inputs for a network of the task."""
-        generator = torch.Generator().manual_seed(0)
-        shape = (4, *self.make_task().input_shape)
-        return torch.randn(shape, dtype=torch.float64, generator=generator)
+    def make_batch(self) -> Tensor | Graph:
+        """Return inputs for a network of the task; those that are numbers in float64."""
+        task, generator = self.make_task(), torch.Generator().manual_seed(0)
+        if task.kind == "examples":
+            shape = (4, *task.input_shape)
+            return torch.randn(shape, dtype=torch.float64, generator=generator)
+        batch = task.example(_EXAMPLES.get(task.kind, 4), generator)
+        whole = isinstance(batch, Tensor) and not batch.is_floating_point()
+        return batch if whole else batch.double()
 
     def draw(self, space: SearchSpace, n: int, seed: int = 0) -> list[Architecture]:
         """Return random architectures."""
@@ -54,3 +72,18 @@ class Contract:
 def tensors(output: Any) -> list[Tensor]:
     """Return what a network gave as a list: logits, then auxiliary logits where there are any."""
     return [output] if isinstance(output, Tensor) else [y for y in output if y is not None]
+
+
+def with_gradient(x: Tensor | Graph) -> tuple[Tensor | Graph, Tensor | None]:
+    """Return a copy of inputs, and the tensor in it that gets a gradient; None for tokens."""
+    if isinstance(x, Graph):
+        features = x.features.clone().requires_grad_()
+        return replace(x, features=features), features
+    copied = x.clone().requires_grad_(x.is_floating_point())
+    return copied, copied if copied.requires_grad else None
+
+
+def output_shape(task: TaskInfo, x: Tensor | Graph) -> tuple[int, ...]:
+    """Return the shape of the logits for inputs."""
+    rows = x.shape if task.kind == "tokens" and isinstance(x, Tensor) else (len(x),)
+    return (*rows, task.outputs)

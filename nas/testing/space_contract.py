@@ -16,7 +16,7 @@ from nas.errors import NasError
 from nas.mutables import Mutable
 from nas.space import Architecture, Choices, SearchSpace
 from nas.supernet import Supernet
-from nas.testing.contract import Contract, tensors
+from nas.testing.contract import Contract, output_shape, tensors
 
 __all__ = ["SpaceContract"]
 
@@ -168,13 +168,14 @@ class SpaceContract(Contract):
 
     def test_built_network_runs(self) -> None:
         space, x = self.make_space(), self.make_batch()
+        expected = output_shape(self.make_task(), x)
         for a in self.draw(space, self.networks):
             network = self._build(space, a).double()
             for module in network.modules():
                 assert not isinstance(module, Mutable)
             for training in (True, False):
                 output = tensors(network.train(training)(x))[0]
-                assert output.shape == (len(x), self.make_task().outputs)
+                assert output.shape == expected
                 assert output.isfinite().all()
 
     def test_supernet_or_a_reason(self) -> None:

@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nas.data.graph import Graph
 from nas.errors import NasError
 from nas.mutables import Mutable, OneOf, SomeOf
 from nas.space import Architecture, Path, SearchSpace
 from nas.supernet import Supernet
-from nas.testing.contract import Contract, tensors
+from nas.testing.contract import Contract, tensors, with_gradient
 
 __all__ = ["SupernetContract"]
 
@@ -172,16 +173,17 @@ def _hot(supernet: Supernet, path: Path) -> dict[str, Tensor]:
     return weights
 
 
-def _run(module: nn.Module, x: Tensor, *arguments: Any) -> dict[str, Tensor]:
+def _run(module: nn.Module, x: Tensor | Graph, *arguments: Any) -> dict[str, Tensor]:
     """Run forward and backward; return the outputs and the gradient of the input."""
     module.zero_grad()
-    x = x.clone().requires_grad_(x.is_floating_point())
+    x, entry = with_gradient(x)
     torch.manual_seed(0)
     outputs = tensors(module(x, *arguments))
     flat = torch.cat([y.flatten() for y in outputs])
     torch.autograd.backward(flat @ torch.arange(len(flat)).to(flat).cos())
     results = {f"output {i}": y.detach() for i, y in enumerate(outputs)}
-    return results if x.grad is None else {**results, "gradient of the input": x.grad}
+    found = None if entry is None else entry.grad
+    return results if found is None else {**results, "gradient of the input": found}
 
 
 def _gradients(module: nn.Module) -> dict[str, Tensor]:

@@ -111,7 +111,7 @@ def test_who_reads_a_file(only_built_in: type[BuiltIn], tmp_path: Path) -> None:
     (tmp_path / "mine.txt").touch()
     assert isinstance(reader_of(tmp_path / "mine.txt"), BuiltIn)
     (tmp_path / "other.txt").touch()
-    with pytest.raises(NasError, match=r"other\.txt is not a benchmark's file .* mine: none"):
+    with pytest.raises(NasError, match=r"other\.txt is no benchmark's file .* there are mine"):
         reader_of(tmp_path / "other.txt")
     with pytest.raises(NasError, match="there is no file or folder"):
         reader_of(tmp_path / "none.txt")

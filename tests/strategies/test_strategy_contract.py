@@ -32,11 +32,16 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
 """Settings with which a strategy learns early, where its defaults do not."""
 
 
+CORE = ("nas-bench-201", "nas-bench-101", "module", "constrained", "four")
+"""The spaces on which the default run tests every strategy; of the others a share."""
+SHARE = 4
+
 # -- black-box strategies -------------------------------------------------------------------------
 
 
 def contracts() -> Iterator[type]:
     """Make a test class of every black-box strategy, with some settings, on every space."""
+    others = 0
     for name in BLACK_BOX:
         for settings in SETTINGS.get(name, [{}]):
             for space, make_space in SPACES.items():
@@ -53,10 +58,13 @@ def contracts() -> Iterator[type]:
                     made: Strategy = factory(space, objective, seed, chosen)
                     return made
 
-                members = {
+                members: dict[str, Any] = {
                     "make_space": lambda _, made=make_space: made(),
                     "make_strategy": make,
                 }
+                if space not in CORE:
+                    others += 1
+                    members["pytestmark"] = [pytest.mark.slow] if others % SHARE else []
                 label = "_".join(map(str, [name, *settings.values(), space]))
                 yield type(f"Test_{label}", (StrategyContract,), members)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import torch
@@ -19,7 +19,11 @@ class Examples(Protocol):
     def shape(self) -> tuple[int, ...]:
         """Of one example: (C, H, W) or (D,)."""
 
-    def batches(self, order: Tensor | range, size: int) -> Generator[Tensor, None, None]:
+    @property
+    def full_batch_steps(self) -> int:
+        """Steps of a training pass, each on all rows of a split; 0 where there are batches."""
+
+    def batches(self, order: Tensor | range, size: int) -> Generator[Any, None, None]:
         """Go through rows in a given order.
 
         Args:
@@ -27,8 +31,8 @@ class Examples(Protocol):
             size: Rows a batch; the last batch may be smaller.
 
         Returns:
-            Raw batches on the device: uint8 or float32, [B, C, H, W] or [B, D]. They may be views
-            of the examples: not to be changed.
+            Raw batches on the device: uint8 or float32, [B, C, H, W] or [B, D], or graphs. They may
+            be views of the examples: not to be changed.
         """
 
     def to(self, device: torch.device, name: str) -> Examples:

@@ -26,6 +26,8 @@ class StreamedExamples:
         device: Where batches come out.
     """
 
+    full_batch_steps = 0
+
     def __init__(
         self,
         read: Read,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -24,6 +25,7 @@ class TensorExamples:
     """
 
     x: Tensor
+    full_batch_steps: ClassVar[int] = 0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -55,6 +57,7 @@ class HostExamples:
 
     x: Tensor
     device: torch.device
+    full_batch_steps: ClassVar[int] = 0
 
     @property
     def shape(self) -> tuple[int, ...]:

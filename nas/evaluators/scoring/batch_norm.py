@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 if TYPE_CHECKING:
@@ -16,12 +16,12 @@ __all__ = ["leaves_one", "recalibrate", "use_batch_statistics"]
 
 
 @torch.no_grad()
-def recalibrate(module: nn.Module, run: Callable[[Tensor], Any], batches: Iterable[Tensor]) -> None:
+def recalibrate(module: nn.Module, run: Callable[[Any], Any], batches: Iterable[Any]) -> None:
     """Replace batch norm's running statistics by averages over some batches.
 
     Args:
         module: Holds the batch norm layers; it is left in evaluation mode.
-        run: A forward pass of the candidate, on inputs [B, ...].
+        run: A forward pass of the candidate, on inputs such as [B, ...].
         batches: Inputs.
     """
     norms = [m for m in _norms(module) if m.track_running_stats]
@@ -52,4 +52,4 @@ def use_batch_statistics(module: nn.Module) -> None:
 
 def leaves_one(task: Task, split: str, batch_size: int) -> bool:
     """Tell whether the last batch would be one example, of which batch norm has no variance."""
-    return task.size(split) % batch_size == 1 < batch_size < task.size(split)
+    return task.leaves_one(split, batch_size)

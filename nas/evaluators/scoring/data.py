@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Batch", "Data"]
 
-Batch = tuple[Tensor, Tensor]
-"""Normalised inputs [B, ...] and labels [B]."""
+Batch = tuple[Any, Tensor]
+"""Inputs, as the task gives them, and labels."""
 
 
 class Data:
@@ -35,6 +35,8 @@ class Data:
         self.size = settings.batch_size
         self.recalibrates = settings.batch_norm == "recalibrate"
         self._enough = math.ceil(settings.calibration / settings.batch_size)
+        if task.full_batch:  # all are the same
+            self._enough = 1
         self._kept: dict[str, list[Batch]] = {}
 
     def calibration(self) -> Iterable[Batch]:

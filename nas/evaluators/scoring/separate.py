@@ -12,6 +12,7 @@ from torch import Tensor
 from nas.evaluators.scoring.batch_norm import recalibrate, use_batch_statistics
 from nas.evaluators.scoring.data import Batch, Data
 from nas.space import Path
+from nas.task import Input
 
 if TYPE_CHECKING:
     from nas.evaluators.supernet import SupernetSettings
@@ -58,7 +59,7 @@ def score_separately(supernet: Supernet, path: Path, data: Data) -> dict[str, fl
         "accuracy" in [0, 1] and mean "loss".
     """
 
-    def run(x: Tensor) -> Tensor:
+    def run(x: Input) -> Tensor:
         output: Tensor = supernet(x, path)
         return output
 
@@ -72,17 +73,19 @@ def score_separately(supernet: Supernet, path: Path, data: Data) -> dict[str, fl
     loss = correct = count = 0.0
     for x, target in batches:
         output = run(x)
-        loss += data.task.loss(output, target).item() * len(target)
+        loss += data.task.loss(output, target).item() * target.numel()
         correct += data.task.correct(output, target)
-        count += len(target)
+        count += target.numel()
     return {"accuracy": correct / count, "loss": loss / count}
 
 
-def _indifferent(run: Callable[[Tensor], Tensor], batches: Sequence[Batch]) -> bool:
+def _indifferent(run: Callable[[Input], Tensor], batches: Sequence[Batch]) -> bool:
     """Tell whether two batches together give what they give one after the other."""
     if len(batches) < _WIDER:
         return False
     (first, _), (second, _) = batches[:2]
+    if not isinstance(first, Tensor) or not isinstance(second, Tensor):
+        return False
     devices = [first.device] if first.device.type == "cuda" else []
     with torch.random.fork_rng(devices):  # a random candidate is then scored as if not tried
         try:

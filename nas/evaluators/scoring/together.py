@@ -79,7 +79,7 @@ def _scores(execution: Execution, data: Data, most: int) -> dict[int, dict[str, 
     correct, count = dict.fromkeys(execution.outputs, 0), 0
     for chunk in scored:
         for at, logits in execution.run(chunk).items():
-            loss[at] += task.loss(logits, chunk.y).item() * len(chunk.y)
+            loss[at] += task.loss(logits, chunk.y).item() * chunk.y.numel()
             correct[at] += task.correct(logits, chunk.y)
-        count += len(chunk.y)
+        count += chunk.y.numel()
     return {at: {"accuracy": correct[at] / count, "loss": loss[at] / count} for at in loss}

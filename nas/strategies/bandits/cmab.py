@@ -21,7 +21,8 @@ from nas.strategies.bandits.settings import BanditSettings
 __all__ = ["Cmab"]
 
 _PATIENCE = 100  # proposals, after which results that did not come are waited for no more
-_CHUNKS = (1, 8, 64)  # playouts that are drawn at once, until a new feasible one is found
+_ATTEMPTS = ((1, 0.0), (8, 0.3), (8, 0.6), (64, 1.0))
+"""Playouts drawn at once until one is new and feasible, and the least share of uniform pulls."""
 
 
 @dataclass
@@ -162,15 +163,15 @@ class Cmab:
     # -- naive sampling -----------------------------------------------------------------------
 
     def _playout(self, prefix: list[int]) -> NDArray[np.int64] | None:
-        """Fill in what follows by local bandits: a new architecture if one is found soon.
+        """Fill in what follows by local bandits, with more and more chance until it is new.
 
         Returns:
             [d]; a known one if no new one is found, None if no feasible one is.
         """
         fallback: NDArray[np.int64] | None = None
         strengths = self._strengths()
-        for size in _CHUNKS:
-            rows = self._local_samples(prefix, strengths, size)
+        for size, uniform in _ATTEMPTS:
+            rows = self._local_samples(prefix, strengths, size, uniform)
             rows = rows[self.space.feasible(rows)]
             keys = self.macro_arms.keys(rows)
             new = [row for row, key in enumerate(keys) if not self.macro_arms.known(key)]
@@ -192,9 +193,14 @@ class Cmab:
         return np.split(strengths, self.pulls.starts[1:-1])
 
     def _local_samples(
-        self, prefix: list[int], strengths: list[NDArray[np.float64]], n: int
+        self, prefix: list[int], strengths: list[NDArray[np.float64]], n: int, uniform: float = 0.0
     ) -> Choices:
-        """Complete a partial assignment n times, each decision by its own bandit, [n, d]."""
+        """Complete a partial assignment n times, each decision by its own bandit, [n, d].
+
+        A share of the pulls, at least `uniform`, is of any option.
+        """
+        if self.settings.local == "epsilon":
+            uniform = max(uniform, self.settings.epsilon)
         rows = np.zeros((n, len(strengths)), dtype=np.int64)
         rows[:, : len(prefix)] = prefix
         for column in range(len(prefix), len(strengths)):
@@ -202,9 +208,8 @@ class Cmab:
             # Ties, such as options never pulled, are broken by chance.
             order = self.rng.random((n, k)).argsort(1)
             rows[:, column] = order[np.arange(n), strengths[column][order].argmax(1)]
-            if self.settings.local == "epsilon":
-                uniform = self.rng.random(n) < self.settings.epsilon
-                rows[uniform, column] = self.rng.integers(0, k, n)[uniform]
+            anyhow = self.rng.random(n) < uniform
+            rows[anyhow, column] = self.rng.integers(0, k, n)[anyhow]
         rows[~self.space.active(rows)] = 0
         return rows
 

@@ -1,47 +1,43 @@
-"""What a score is worth to a controller: its distance from the mean score, in deviations."""
+"""What a score is worth to a controller: its rank among the results before it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 __all__ = ["RewardScale"]
 
+_WINDOW = 1000  # results
+
 
 class RewardScale:
-    """The running mean and standard deviation of all scores told, and the worst of them.
+    """Rewards of mean 0 and deviation 1, the same for every metric.
 
-    Scores are shares, losses in nats or milliseconds; as rewards they are all of order 1, so that
-    entropy weights and value heads mean the same everywhere (Adam alone would not mind). A failure
-    or a broken limit, which has no score, is rewarded as the worst score seen.
+    A reward is the share of the last 1000 results that are worse (half of those that are as good
+    among them), less a half, over the deviation of a uniform share. Scores themselves would do
+    where they are all alike in size, but networks that fail to train have such bad ones that the
+    good would hardly differ. A failure or a broken limit (score -inf) is a worst result.
     """
 
     def __init__(self) -> None:
-        self.count, self.mean, self.squares, self.worst = 0, 0.0, 0.0, math.inf
+        self.scores: list[float] = []  # the last ones, oldest first
 
     def add(self, scores: Sequence[float]) -> None:
-        """Take in scores; those that are not finite are passed over."""
-        for score in filter(math.isfinite, scores):
-            self.count += 1
-            before = score - self.mean
-            self.mean += before / self.count
-            self.squares += before * (score - self.mean)  # Welford's sum of squared deviations
-            self.worst = min(self.worst, score)
+        """Take in scores; what is not a number counts as a failure."""
+        self.scores += [-math.inf if math.isnan(score) else score for score in scores]
+        del self.scores[:-_WINDOW]
+
+    def known(self) -> bool:
+        """Tell whether there was anything but failures."""
+        return any(map(math.isfinite, self.scores))
 
     def rewards(self, scores: Sequence[float], dtype: torch.dtype) -> Tensor:
-        """Return the rewards of scores, [n]; there must have been one that is finite."""
-        deviation = math.sqrt(self.squares / self.count) or 1.0
-        finite = [score if math.isfinite(score) else self.worst for score in scores]
-        return torch.tensor([(score - self.mean) / deviation for score in finite], dtype=dtype)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return all that changes."""
-        return dict(vars(self))
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from what `state_dict` returned."""
-        vars(self).update(state)
+        """Return the rewards of scores that were taken in before, [n]."""
+        order, given = np.sort(self.scores), np.nan_to_num(scores, nan=-np.inf, neginf=-np.inf)
+        twice = np.searchsorted(order, given, "left") + np.searchsorted(order, given, "right")
+        share = twice / (2 * len(order))
+        return torch.from_numpy((share - 0.5) * math.sqrt(12)).to(dtype)

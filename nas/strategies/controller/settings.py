@@ -24,12 +24,12 @@ class RLSettings:
     """
 
     algorithm: str = setting("reinforce", "reinforce, a2c or ppo")
-    learning_rate: float = setting(0.01, "of Adam (ENAS: 3.5e-4, for thousands of evaluations)")
+    learning_rate: float = setting(0.03, "of Adam (ENAS: 3.5e-4, for thousands of evaluations)")
     batch_size: int = setting(10, "architectures an update")
     hidden: int = setting(100, "width of the LSTM and its embeddings")
     temperature: float = setting(5.0, "divides the logits")
     tanh_constant: float = setting(2.5, "bounds the logits, by a tanh")
-    entropy_weight: float = setting(1e-4, "of the entropy, in deviations of the score a nat")
+    entropy_weight: float = setting(1e-4, "of the entropy, in deviations of the reward a nat")
     baseline_decay: float = setting(0.95, "reinforce: of the moving average of the reward")
     value_weight: float = setting(0.5, "a2c, ppo: of the value head's squared error")
     epochs: int = setting(4, "ppo: passes over a batch")

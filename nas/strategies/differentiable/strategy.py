@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Batch", "DifferentiableStrategy", "Problem"]
 
-Batch = tuple[Tensor, Tensor]
-"""Inputs [B, ...] and targets [B]."""
+Batch = tuple[Any, Tensor]
+"""Inputs, a tensor [B, ...] or a graph, and targets."""
 
 _PARTS = "strategies.differentiable"
 _INITIAL_SPREAD = 1e-3
@@ -225,9 +225,9 @@ class DifferentiableStrategy:
             )
         correct = self.problem.correct(output, target)
         return {
-            f"{split}_loss": value * len(target),
+            f"{split}_loss": value * target.numel(),
             f"{split}_correct": float(correct),
-            f"{split}_count": float(len(target)),
+            f"{split}_count": float(target.numel()),
         }
 
     # -- result and state ---------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Rewards are scores in deviations from their mean."""
+"""Rewards are ranks among the last results."""
 
 from __future__ import annotations
 
@@ -11,33 +11,40 @@ import torch
 from nas.strategies.controller.rewards import RewardScale
 
 
-def test_mean_and_deviation_are_those_of_all_scores() -> None:
-    scores = np.random.default_rng(0).normal(5, 0.01, 50).tolist()
-    scale = RewardScale()
-    scale.add(scores[:20])
-    scale.add(scores[20:])
-    rewards = scale.rewards(scores, torch.float64).numpy()
-    assert rewards == pytest.approx((np.array(scores) - np.mean(scores)) / np.std(scores))
+def scale(*scores: float) -> RewardScale:
+    made = RewardScale()
+    made.add(scores)
+    return made
 
 
-def test_failures_are_as_bad_as_the_worst() -> None:
-    scale = RewardScale()
-    scale.add([1.0, -math.inf, 3.0, math.nan])
-    assert scale.count == 2
-    rewards = scale.rewards([-math.inf, 1.0, 3.0], torch.float64)
-    assert rewards.tolist() == [-1, -1, 1]
+def test_rewards_have_mean_0_and_deviation_1() -> None:
+    scores = np.random.default_rng(0).normal(5, 0.01, 200).tolist()
+    rewards = scale(*scores).rewards(scores, torch.float64).numpy()
+    assert rewards.mean() == pytest.approx(0)
+    assert rewards.std() == pytest.approx(1, abs=0.01)
+    assert np.argsort(rewards).tolist() == np.argsort(scores).tolist()
 
 
-def test_equal_scores_are_worth_nothing() -> None:
-    scale = RewardScale()
-    scale.add([2.0, 2.0])
-    assert scale.rewards([2.0], torch.float64).tolist() == [0]
+def test_equal_scores_are_worth_the_same() -> None:
+    rewards = scale(2.0, 1.0, 2.0, 3.0).rewards([2.0, 1.0, 3.0], torch.float64)
+    assert rewards / math.sqrt(12) == pytest.approx(torch.tensor([0.0, -0.375, 0.375]).numpy())
+    assert scale(2.0, 2.0).rewards([2.0], torch.float64).tolist() == [0]
 
 
-def test_the_state_is_all() -> None:
-    first, second = RewardScale(), RewardScale()
-    first.add([1.0, 2.0, 4.0])
-    second.load_state_dict(first.state_dict())
-    for scale in (first, second):
-        scale.add([0.0])
-    assert vars(first) == vars(second)
+def test_one_outlier_does_not_move_the_others() -> None:
+    mild, wild = (scale(0.5, 0.6, 0.7, bad).rewards([0.6, 0.7], torch.float64) for bad in (0, -1e9))
+    assert torch.equal(mild, wild)
+
+
+def test_failures_are_worst_results() -> None:
+    made = scale(-math.inf, math.nan, 0.5, 0.6)
+    failed, no_number, bad, _ = made.rewards([-math.inf, math.nan, 0.5, 0.6], torch.float64)
+    assert failed == no_number < bad
+    assert made.known()
+    assert not scale(-math.inf, math.nan).known()
+
+
+def test_what_is_long_ago_does_not_count() -> None:
+    made = scale(*range(5000))
+    assert len(made.scores) == 1000
+    assert made.rewards([4500.0], torch.float64).item() == pytest.approx(0, abs=0.01)

@@ -119,7 +119,7 @@ def _accuracy(strategy: DifferentiableStrategy, data: Data, weights: dict[str, T
     strategy.supernet.train()
     for x, target in data.valid_batches():
         correct += strategy.problem.correct(strategy.supernet(x, selections), target)
-        count += len(target)
+        count += target.numel()
     return correct / count
 
 

@@ -1,0 +1,64 @@
+"""The sources of Python's standard library as text."""
+
+from __future__ import annotations
+
+import hashlib
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nas.data.source import Request, data_source
+from nas.data.text import TextSettings, given_text
+from nas.errors import NasError
+from nas.settings import setting
+
+if TYPE_CHECKING:
+    from nas.task import Task
+
+_LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idlelib", "lib2to3", "pydoc_data"}
+
+
+@dataclass(frozen=True)
+class StdlibSettings(TextSettings):
+    """Settings of `stdlib`."""
+
+    size: int = setting(2**18, "bytes to take")
+
+
+@data_source(
+    "stdlib",
+    "bytes of the standard library's own sources: which byte comes next, nothing to download",
+    settings=StdlibSettings,
+)
+def stdlib(request: Request) -> Task:
+    """Load modules of the running Python, in an order that follows from their names alone.
+
+    Other versions of Python have other sources: `describe` has the hash of the text.
+
+    Raises:
+        NasError: When there are not as many bytes.
+    """
+    settings = request.settings
+    assert isinstance(settings, StdlibSettings)
+    folder = Path(sysconfig.get_path("stdlib"))
+    found = bytearray()
+    for file in _files(folder):
+        found += file.read_bytes()
+        if len(found) >= settings.size:
+            content = bytes(found[: settings.size])
+            return request.given_task(given_text(content, settings, request.spec))
+    raise NasError(
+        f"data 'stdlib': {folder} has {len(found)} bytes of Python; data.size={settings.size}: "
+        "expected at most these, or use text:PATH"
+    )
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the library's modules, shuffled by the hashes of their names."""
+    named = {
+        file.relative_to(folder).as_posix(): file
+        for file in folder.rglob("*.py")
+        if not _LEFT_OUT.intersection(file.relative_to(folder).parts)
+    }
+    return [named[n] for n in sorted(named, key=lambda n: hashlib.sha256(n.encode()).digest())]

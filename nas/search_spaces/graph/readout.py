@@ -1,0 +1,29 @@
+"""From the features of nodes to the rows that are asked for: some nodes, or graphs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+POOLS = ("mean", "max", "sum")
+
+
+def read_out(x: Tensor, graph: Any, pool: str) -> Tensor:
+    """Return [n, D] of the nodes that are asked for or, where none are, [graphs, D].
+
+    Args:
+        x: Features of all nodes, [N, D].
+        graph: What the network was given: its `index` or else its `batch` count.
+        pool: How the nodes of a graph are joined, one of `POOLS`.
+    """
+    if graph.index is not None:
+        return x[graph.index]
+    batch = graph.batch
+    if batch is None:
+        batch = torch.zeros(len(x), dtype=torch.int64, device=x.device)
+    index = batch[:, None].expand_as(x)
+    start = x.new_zeros(graph.graphs, x.shape[1])
+    reduce = {"mean": "mean", "max": "amax", "sum": "sum"}[pool]
+    return start.scatter_reduce(0, index, x, reduce, include_self=False)

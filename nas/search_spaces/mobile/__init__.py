@@ -1,0 +1,1 @@
+"""Networks of inverted residual blocks whose sizes are chosen."""

@@ -1,0 +1,1 @@
+"""The quantised-linear design space of RegNets, and its networks."""

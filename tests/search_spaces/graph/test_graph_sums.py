@@ -1,0 +1,74 @@
+"""Sums over edges: against one message an edge, once and twice differentiated."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from graphs import random_edges, structure
+from torch.autograd import gradcheck, gradgradcheck
+
+from nas.search_spaces.graph import sums
+
+EDGES = structure(random_edges())
+E, N = len(EDGES.source), EDGES.nodes
+
+
+def random(*shape: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(sum(shape))
+    return torch.randn(shape, dtype=torch.float64, generator=generator, requires_grad=True)
+
+
+@pytest.mark.parametrize("heads", [1, 3])
+def test_weighted_sum_equals_one_message_an_edge(heads: int) -> None:
+    x, weights = random(N, 3, 4), random(E, heads)
+    results = []
+    for function in (sums.weighted_sum, sums.weighted_sum_by_edge):
+        y = function(x, weights, EDGES)
+        results.append((y, *torch.autograd.grad(y.cos().sum(), (x, weights))))
+    for one, other in zip(*results, strict=True):
+        assert torch.allclose(one, other)
+
+
+def test_gradients_of_sums_and_dots() -> None:
+    x, weights = random(N, 2, 3), random(E, 2)
+    for check in (gradcheck, gradgradcheck):
+        assert check(lambda x, w: sums.weighted_sum(x, w, EDGES), (x, weights))
+        assert check(lambda a, b: sums.edge_dots(a, b, EDGES), (x, random(N, 2, 3)))
+
+
+def test_edge_dots() -> None:
+    a, b = random(N, 2, 3), random(N, 2, 3)
+    found = sums.edge_dots(a, b, EDGES)
+    assert torch.allclose(found, (a[EDGES.target] * b[EDGES.source]).sum(-1))
+
+
+def test_softmax_sums_to_one_at_every_node_with_edges() -> None:
+    weights = sums.edge_softmax(random(E, 2) * 1e4, EDGES)  # large scores do not overflow
+    total = torch.zeros(N, 2, dtype=torch.float64).index_add(0, EDGES.target, weights)
+    assert torch.allclose(total, (EDGES.degree > 0).double()[:, None].expand(N, 2))
+
+
+def test_max_and_mean_of_no_edges_are_zero() -> None:
+    assert float(EDGES.degree[0]) == 0
+    x = random(N, 2)
+    assert not sums.edge_max(x[EDGES.source], EDGES)[0].any()
+    assert not sums.neighbour_mean(x, EDGES)[0].any()
+
+
+def test_bfloat16_and_autocast() -> None:
+    x, weights = random(N, 2, 3), random(E, 2)
+    expected = sums.weighted_sum(x, weights, EDGES)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = sums.weighted_sum(x.bfloat16(), weights.float(), EDGES)
+    assert half.dtype == torch.bfloat16
+    assert torch.allclose(half.double(), expected, atol=0.1, rtol=0.05)
+
+
+def test_export_takes_the_path_without_sparse_matrices() -> None:
+    class Module(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return sums.weighted_sum(x, EDGES.ones, EDGES)
+
+    x = random(N, 2, 3).detach()
+    program = torch.export.export(Module(), (x,))
+    assert torch.allclose(program.module()(x), Module()(x))
