@@ -436,6 +436,30 @@ def explain(
         typer.echo(f"\ndrawn in {explanation['picture']}")
 
 
+@app.command()
+def edf(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, one a space.")],
+    out: Annotated[Path, typer.Option(help="Draw into this file.")] = Path("edf.png"),
+    metric: Annotated[str, typer.Option(help="What is compared; an accuracy as an error.")] = (
+        "accuracy"
+    ),
+    complexity: Annotated[
+        Text,
+        typer.Option(help="A metric to be spread alike, such as params.", show_default="none"),
+    ] = None,
+    bins: Annotated[int, typer.Option(help="Of the complexity.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """Compare search spaces by how the metric of random architectures is distributed.
+
+    Empirical distribution functions of runs of the strategy random (Radosavovic et al., 2019).
+    """
+    from nas.distribution import run_edf
+
+    result = run_edf(runs, out, metric, complexity, bins)
+    typer.echo(json.dumps(result) if as_json else f"{result['text']}\n\ndrawn in {out}")
+
+
 # -- lists ------------------------------------------------------------------------------------
 
 Name = Annotated[Text, typer.Argument(help="One of them, in full.", show_default="list all")]

@@ -50,7 +50,7 @@ def export_found(
     if weights == "fresh" and found.run is None:
         settings = found.space.network_defaults("paper") | settings
     network = found.build(weights, info if weights == "fresh" else None, **settings)
-    written = export(network, info.input_shape, to, file, **names)  # type: ignore[arg-type]
+    written = export(network, info, to, file, **names)  # type: ignore[arg-type]
     return {"file": str(written), "weights": weights}
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from nas.errors import NasError, unknown
 from nas.evaluators.evaluator import COSTS, Context, Evaluator
 from nas.limited import LimitedSpace
 from nas.objective import Objective, parse_limits
+from nas.progress import Progress
 from nas.resolve import import_object, name_of, resolve_entry, resolve_space
 from nas.settings import Groups, fill
 from nas.space import Architecture, SearchSpace
@@ -22,12 +24,13 @@ from nas.strategies.strategy import Strategy
 from nas.task import Task
 from nas.timeouts import time_limit
 
-__all__ = ["GROUPS", "SCALES", "Plan", "load_data", "make_plan"]
+__all__ = ["GROUPS", "SCALES", "Plan", "check_limits", "load_data", "make_plan"]
 
 GROUPS = ("strategy", "supernet", "network", "evaluator", "data")
 """Groups of settings of a search."""
 SCALES = ("small", "paper")
 EVALUATIONS = {"small": 50, "paper": 1000}
+_PATIENCE = 2.0  # seconds without a word
 _SUPERNET_PARTS = ("partial_channels", "edge_gates")
 
 
@@ -45,6 +48,7 @@ class Plan:
     network: dict[str, Any]
     config: dict[str, Any]
     objective: Objective
+    _costs: dict[Architecture, dict[str, float]] = field(default_factory=dict)  # that are known
 
     @property
     def is_black_box(self) -> bool:
@@ -63,14 +67,26 @@ class Plan:
         measured = self.evaluator.metrics
         return tuple(name for name in self.named_metrics if name in COSTS and name not in measured)
 
-    def limited(self, evaluator: Evaluator) -> SearchSpace:
-        """Return the space without what breaks a limit on a cost that is known beforehand."""
+    def limited(self, evaluator: Evaluator, progress: Progress) -> SearchSpace:
+        """Return the space without what breaks a limit on a cost that is known beforehand.
+
+        Args:
+            evaluator: What tells the costs; each is told once, and within the timeout.
+            progress: Where to say that the first costs take long, as networks are built for them.
+        """
         limits = [limit for limit in self.objective.limits if limit.metric in evaluator.foreseen]
-        timeout = self.config["timeout"]
+        timeout, start, told = self.config["timeout"], time.monotonic(), bool(self._costs)
 
         def costs(architectures: Sequence[Architecture]) -> list[dict[str, float]]:
-            with time_limit(timeout and timeout * len(architectures)):
-                return evaluator.costs(architectures)
+            nonlocal told
+            new = [a for a in architectures if a not in self._costs]
+            with time_limit(timeout and timeout * len(new)):
+                self._costs.update(zip(new, evaluator.costs(new), strict=True))
+            if not told and time.monotonic() - start > _PATIENCE:
+                told = True
+                text = ", ".join(map(str, limits))
+                progress.note(f"looking for an architecture that keeps the limits ({text})")
+            return [self._costs[a] for a in architectures]
 
         return LimitedSpace(self.space, limits, costs) if limits else self.space
 
@@ -145,7 +161,6 @@ def make_plan(
     plan = Plan(resolved, task, factory, chosen, judge, judged, supernet, network, config, wanted)
     _check_objective(plan)
     _check_networks(plan)
-    _check_limits(plan)
     return plan
 
 
@@ -192,10 +207,18 @@ def _check_objective(plan: Plan) -> None:
                 raise unknown(word, name, allowed)
 
 
-def _check_limits(plan: Plan) -> None:
-    """Refuse limits that nothing seems to keep, where that can be told without an evaluation."""
+def check_limits(plan: Plan, progress: Progress) -> None:
+    """Refuse limits that nothing seems to keep, where that can be told without an evaluation.
+
+    Args:
+        plan: Of the search.
+        progress: Where to report.
+
+    Raises:
+        NasError: If none of a thousand architectures keeps them.
+    """
     if plan.objective.limits:
-        plan.limited(_evaluator(plan)).sample(np.random.default_rng(0), 1)
+        plan.limited(_evaluator(plan), progress).sample(np.random.default_rng(0), 1)
 
 
 def _evaluator(plan: Plan) -> Evaluator:

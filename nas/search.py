@@ -20,7 +20,7 @@ from nas.loops.differentiable import collapse, run_differentiable
 from nas.memory import Batch, MemoryEstimate, estimate_peak
 from nas.memory_watch import MemoryWatch
 from nas.objective import Measurement
-from nas.plan import Plan, make_plan
+from nas.plan import Plan, check_limits, make_plan
 from nas.progress import Console, Progress
 from nas.run import Run
 from nas.space import Architecture
@@ -91,8 +91,9 @@ def search(
         space, strategy, data, evaluator, objective, limit, evaluations, timeout, scale, seed,
         device, settings or {}, download,
     )  # fmt: skip
-    run = _open_run(plan, Path(out) if out is not None else None)
     progress = progress or Console()
+    check_limits(plan, progress)
+    run = _open_run(plan, Path(out) if out is not None else None)
     with run.locked():
         if run.finished:
             progress.note(f"{run.folder} is finished already")
@@ -164,7 +165,7 @@ def _black_box(
     _say_memory(plan, run, evaluator, progress)
     evaluator.prepare()
     seed = seed_of(plan.config["seed"], "strategy")
-    space = plan.limited(evaluator)
+    space = plan.limited(evaluator, progress)
     strategy = plan.strategy(space, plan.objective, seed, plan.strategy_settings)
     try:
         best = run_black_box(run, strategy, evaluator, plan.config["evaluations"], progress)

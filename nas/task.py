@@ -142,15 +142,14 @@ class Task:
         return self.size(split) % batch_size == 1 < batch_size < self.size(split)
 
     def describe(self) -> dict[str, Any]:
-        """Return what a run records (JSON-able): sizes, seed, fractions, SHA-256 of each split.
+        """Return what a run records (JSON-able): shapes, sizes, seed, SHA-256 of each split.
 
         The hash is over the split's indices into the source's examples (int64, little-endian, in
         the split's order; test arrays count on after the training arrays).
         """
         return {
             "name": self.name,
-            "input_shape": list(self.input_shape),
-            "outputs": self.outputs,
+            **self.info.as_dict(),
             "sizes": {split: self.size(split) for split in ("train", "valid", "test")},
             **self.origin,
         }

@@ -83,10 +83,35 @@ def test_strategies() -> None:
                 assert any(p.startswith(f"{word}={part}  ") for p in one["parts to choose from"])
 
 
+def test_black_box_strategies() -> None:
+    """They have no parts, and no scale; some search for several objectives, or take a value."""
+    for name, entry in registry.names("strategies").items():
+        [one] = catalog.list_strategies(name)
+        if isinstance(entry.factory, type):
+            assert not any("parts" in key or "scale" in key for key in one)
+            several = entry.factory.several_objectives  # type: ignore[attr-defined]
+            assert ("objectives" in one) == several
+    [one] = catalog.list_strategies("optuna")
+    assert one["short form"] == "optuna:VALUE sets sampler"
+    assert any(line.startswith("sampler=tpe  ") for line in one["settings"])
+    assert "short form" not in catalog.list_strategies("rl")[0]
+    assert "settings" not in catalog.list_strategies("random")[0]
+
+
 def test_evaluators() -> None:
     [one] = catalog.list_evaluators("supernet")
+    assert one["metrics"] == "accuracy, loss"
+    assert one["where an objective or a limit names them"] == "params, flops, latency"
     assert any(line.startswith("evaluator.epochs=120  ") for line in one["settings"])
     assert "evaluator.epochs=" in one["at small scale"]
+
+
+def test_proxies_are_listed() -> None:
+    [one] = catalog.list_evaluators("proxy")
+    assert one["short form"] == "proxy:VALUE sets score"
+    assert [line.partition("  ")[0] for line in one["proxies"]] == [*registry.names("proxies")]
+    [table] = catalog.list_evaluators("table")
+    assert not any("objective" in key for key in table)  # its columns are all it has
 
 
 def test_data() -> None:

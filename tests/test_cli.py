@@ -82,7 +82,7 @@ def refused(result: Result) -> str:
 
 
 def test_all_commands_are_there() -> None:
-    expected = {"search", "resume", "show", "train", "export", "explain", "bench"}
+    expected = {"search", "resume", "show", "train", "export", "explain", "edf", "bench"}
     assert set(COMMANDS) == expected | {"spaces", "strategies", "evaluators", "data"}
 
 
@@ -244,9 +244,27 @@ def test_a_search_prints_its_result_and_what_comes_next(search: Nas) -> None:
     assert result.status == 0
     assert "found in run:" in result.out
     assert "accuracy 0." in result.out
-    assert "next: nas show run | nas train run | nas export run" in result.out
+    assert "next: nas show run | nas train run | nas export run\n" in result.out
     assert "searching nas-bench-201 with darts into run" in result.err
     assert "Traceback" not in result.err
+
+
+def test_a_front_is_printed(nas: Nas, tiny_npz: Path, no_report: None) -> None:
+    wanted = ["--strategy", "evolution-pareto", "--objective", "score,-flops"]
+    budget = ["--evaluator", "proxy:params", "--evaluations", "4", "--out", "run"]
+    result = nas("search", *TINY, "--data", f"npz:{tiny_npz}", *wanted, *budget)
+    assert result.status == 0, result.err
+    title, *lines = result.out.partition("\nPareto front of ")[2].partition("\n\n")[0].splitlines()
+    assert title == "score, flops, drawn in run/front.png:"
+    front = Run("run").front()
+    assert len(lines) == len(front) >= 1
+    for line, trial in zip(lines, front, strict=True):
+        assert line.endswith(Run("run").space.format(trial.architecture))
+        assert line.startswith(f"  score {trial.measurement.metrics['score']:,.0f}  flops ")
+    assert result.out.rstrip().endswith("| nas explain run")
+    found = json.loads(nas("resume", "run", "--json").out)
+    assert [one["text"] for one in found["front"]] == [line.split()[-1] for line in lines]
+    assert all(set(one["metrics"]) == {"score", "params", "flops"} for one in found["front"])
 
 
 def test_quiet_shows_no_progress(search: Nas) -> None:

@@ -12,7 +12,7 @@ from nas.errors import NasError
 from nas.progress import Silent
 from nas.search_spaces.darts import DARTS
 from nas.search_spaces.nas_bench_201 import NASBench201
-from nas.show import CIFAR, describe, print_description
+from nas.show import CIFAR, describe, metrics_text, print_description
 
 TEXT = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
 SMALL = {"channels": 4, "layers": 3}
@@ -88,3 +88,12 @@ def test_a_description_for_a_person() -> None:
 def test_mistakes(source: str, settings: dict[str, object], message: str) -> None:
     with pytest.raises(NasError, match=message):
         describe(source, None, settings, None)
+
+
+def test_metrics_are_written_as_a_person_reads_them() -> None:
+    metrics = {"accuracy": 0.83256, "params": 372346.0, "epochs": 4.0, "latency": 10.20692}
+    assert metrics_text(metrics) == "accuracy 0.8326  params 372,346  epochs 4  latency 10.2069"
+    odd = {"score": 1.0, "synflow": 500754084767.0255, "tiny": 1.5e-7, "zero": 0.0, "loss": -2500.5}
+    assert metrics_text(odd) == (
+        "score 1.0000  synflow 5.008e+11  tiny 1.5e-07  zero 0.0000  loss -2,500"
+    )

@@ -163,8 +163,9 @@ class ProxyEvaluator(Evaluator):
     def _first_batch(self, seed: int) -> tuple[Any, Tensor]:
         batches: Any = self.context.task.batches("train", self.settings.batch_size, seed=seed)
         with closing(batches):
-            first: tuple[Any, Tensor] = next(batches)
-            return first
+            x, y = next(batches)
+            size = self.settings.batch_size
+            return (x, y) if len(y) <= size else (x[:size], y[:size])  # of a whole graph
 
 
 def _rank(reference: NDArray[np.float64], value: float) -> float:

@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nas.data.info import TaskInfo
 from nas.errors import NasError, unknown
 from nas.export.request import Request
 from nas.export.staging import staged
@@ -50,7 +51,7 @@ _WRITERS = {
 
 def export(
     network: nn.Module | None,
-    input_shape: Sequence[int],
+    input_shape: Sequence[int] | TaskInfo,
     to: str,
     path: Path | str,
     *,
@@ -66,7 +67,8 @@ def export(
     Args:
         network: A plain network (without undecided mutables); may be None for "json" and
             "genotype".
-        input_shape: Of one example, without the batch, such as (3, 32, 32).
+        input_shape: Of one example, without the batch, such as (3, 32, 32); or the shapes of a
+            task, which other inputs than images and vectors need.
         to: One of `FORMATS`.
         path: The file to write; "python" writes the weights beside it, as `<stem>.safetensors`.
         space: The search space; needed for "json" and "genotype", otherwise kept as a note.
@@ -84,7 +86,9 @@ def export(
     path = Path(path)
     if to == "python" and path.suffix != ".py":
         raise NasError(f"export to python: the file must end in .py; got '{path.name}'")
-    request = Request(network, tuple(input_shape), space, architecture)
+    info = input_shape if isinstance(input_shape, TaskInfo) else None
+    shape = input_shape.input_shape if isinstance(input_shape, TaskInfo) else tuple(input_shape)
+    request = Request(network, shape, space, architecture, info)
     writer = import_module(f"nas.export.{_WRITERS[to]}")
     with staged(path) as draft:
         writer.write(request, draft)

@@ -27,7 +27,7 @@ def write(request: Request, path: Path) -> None:
     """
     _require_packages()
     network = request.frozen_network("onnx")
-    batches = examples(network, request.input_shape, "onnx")
+    batches = examples(network, request.input_shape, "onnx", request.info)
     with quiet():
         try:
             _attempt(_from_program, network, batches, path)

@@ -34,7 +34,7 @@ def write(request: Request, path: Path) -> None:
         NasError: If something in the network cannot be expressed; it names the place.
     """
     network = request.frozen_network("python")
-    batches = examples(network, request.input_shape, "python")
+    batches = examples(network, request.input_shape, "python", request.info)
     with torch.no_grad():
         output = type(network(batches[0]))
     tokens = not batches[0].is_floating_point()

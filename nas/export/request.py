@@ -11,6 +11,7 @@ from nas.errors import NasError
 if TYPE_CHECKING:
     from torch import nn
 
+    from nas.data.info import TaskInfo
     from nas.space import Architecture, SearchSpace
 
 __all__ = ["Request"]
@@ -25,12 +26,14 @@ class Request:
         input_shape: Of one example, without the batch.
         space: The search space, where known.
         architecture: What was found in it, where known.
+        info: Of the task, where known.
     """
 
     network: nn.Module | None
     input_shape: tuple[int, ...]
     space: SearchSpace | None = None
     architecture: Architecture | None = None
+    info: TaskInfo | None = None
 
     def frozen_network(self, to: str) -> nn.Module:
         """Return a copy of the network, on the CPU and in evaluation mode.

@@ -23,7 +23,7 @@ _LARGEST_BATCH = 2**31 - 1  # without a bound some versions of PyTorch refuse ne
 def write(request: Request, path: Path) -> None:
     """Write the program; `torch.export.load(path).module()` runs it, on batches of any size."""
     network = request.frozen_network("torch")
-    batches = examples(network, request.input_shape, "torch")
+    batches = examples(network, request.input_shape, "torch", request.info)
     with quiet():
         program = capture(network, batches[0], "torch")
         try:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import NasError
+from nas.task import TaskInfo
 
 __all__ = ["examples", "first_line", "flat_outputs", "require_same"]
 
@@ -15,7 +16,9 @@ _BATCHES = (3, 1)  # several and one: programs are easily specialised to either
 _TOLERANCE = {torch.float16: 1e-2, torch.bfloat16: 5e-2}  # a few roundings; 1e-5 otherwise
 
 
-def examples(network: nn.Module, input_shape: Sequence[int], to: str) -> list[Tensor]:
+def examples(
+    network: nn.Module, input_shape: Sequence[int], to: str, info: TaskInfo | None = None
+) -> list[Tensor]:
     """Return random batches of 3 and of 1 on which a network runs.
 
     A network that refuses real numbers is tried with integers (tokens).
@@ -24,17 +27,25 @@ def examples(network: nn.Module, input_shape: Sequence[int], to: str) -> list[Te
         network: In evaluation mode, on the CPU.
         input_shape: Of one example.
         to: The format, for the error message.
+        info: What the task is, where that is known.
 
     Raises:
-        NasError: If the network does not run on inputs of this shape.
+        NasError: If the network does not run on inputs of this shape, or they are graphs.
     """
     if any(type(size) is not int or size < 1 for size in input_shape):
         raise NasError(f"export to {to}: input_shape={tuple(input_shape)} needs positive integers")
     generator = torch.Generator("cpu").manual_seed(0)
+    if info is not None and info.kind in ("nodes", "graphs"):
+        raise NasError(
+            f"export to {to}: the network takes graphs, for which the format has no input; "
+            "allowed: json, genotype, weights"
+        )
     shapes = [(batch, *input_shape) for batch in _BATCHES]
     floating = [p.dtype for p in network.parameters() if p.is_floating_point()]
     dtype = floating[0] if floating else torch.float32
     real = [torch.randn(shape, generator=generator, device="cpu").to(dtype) for shape in shapes]
+    if info is not None and any(info.categories):
+        real = [_rows(info, batch, generator).to(dtype) for batch in _BATCHES]
     problem = _problem(network, real)
     if problem is None:
         return real
@@ -45,6 +56,13 @@ def examples(network: nn.Module, input_shape: Sequence[int], to: str) -> list[Te
         f"export to {to}: the network does not run on inputs of shape {tuple(input_shape)}: "
         f"{first_line(problem)}"
     ) from problem
+
+
+def _rows(info: TaskInfo, batch: int, generator: torch.Generator) -> Tensor:
+    """Return random rows of a table, [batch, columns]."""
+    rows = info.example(batch, generator)
+    assert isinstance(rows, Tensor)
+    return rows
 
 
 def _problem(network: nn.Module, batches: Sequence[Tensor]) -> Exception | None:

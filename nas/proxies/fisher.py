@@ -8,7 +8,7 @@ from torch.nn.modules.conv import _ConvNd
 from nas import registry
 from nas.measure import AUXILIARY_HEAD
 from nas.proxies.gradients import gradients_of
-from nas.proxies.proxy import Loss, batch_statistics, finite, logits, weights
+from nas.proxies.proxy import Inputs, Loss, batch_statistics, finite, logits, weights
 
 __all__ = ["fisher"]
 
@@ -20,7 +20,7 @@ __all__ = ["fisher"]
     "Theis et al., Faster Gaze Prediction with Dense Networks and Fisher Pruning, "
     "arXiv:1801.05787; Turner et al., BlockSwap, ICLR 2020, arXiv:1906.04113",
 )
-def fisher(network: nn.Module, x: Tensor, y: Tensor, loss: Loss) -> float:
+def fisher(network: nn.Module, x: Inputs, y: Tensor, loss: Loss) -> float:
     """Return the sum over channels of 1/2 E[(sum over pixels of activation * its gradient)^2].
 
     The activations are the outputs of convolutions and linear layers; E is the mean over the

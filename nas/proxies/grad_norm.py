@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from nas import registry
 from nas.proxies.gradients import loss_gradients
-from nas.proxies.proxy import Loss, batch_statistics, finite, weights
+from nas.proxies.proxy import Inputs, Loss, batch_statistics, finite, weights
 
 __all__ = ["grad_norm"]
 
@@ -17,7 +17,7 @@ __all__ = ["grad_norm"]
     "norm of the loss's gradient",
     "Abdelfattah et al., Zero-Cost Proxies for Lightweight NAS, ICLR 2021, arXiv:2101.08134",
 )
-def grad_norm(network: nn.Module, x: Tensor, y: Tensor, loss: Loss) -> float:
+def grad_norm(network: nn.Module, x: Inputs, y: Tensor, loss: Loss) -> float:
     """Return the sum over the weights of layers of the Euclidean norm of their gradient.
 
     Batch norm: statistics of the batch, as in the reference.

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import grad, vmap
 
-from nas.proxies.proxy import Loss, Parameters, logits, weights
+from nas.data.graph import Graph
+from nas.proxies.proxy import Inputs, Loss, Parameters, logits, weights
 
 __all__ = ["example_gradients", "gradients_of", "looped_gradients", "loss_gradients"]
 
@@ -18,7 +19,7 @@ _CHUNK_BYTES = 2**28
 
 
 def loss_gradients(
-    network: nn.Module, parameters: Parameters, x: Tensor, y: Tensor, loss: Loss
+    network: nn.Module, parameters: Parameters, x: Inputs, y: Tensor, loss: Loss
 ) -> Parameters:
     """Return the gradient of a batch's loss; zeros for a weight that takes no part."""
     value = loss(logits(network, parameters, x), y)
@@ -36,22 +37,26 @@ def gradients_of(
     )
 
 
-def example_gradients(network: nn.Module, x: Tensor, y: Tensor, loss: Loss) -> Iterator[Parameters]:
+def example_gradients(network: nn.Module, x: Inputs, y: Tensor, loss: Loss) -> Iterator[Parameters]:
     """Yield the gradients of each example's own loss, those of some examples at a time.
 
     Every example is a batch of its own, for batch norm too. All examples of a chunk are computed
     together by `torch.func.vmap`; a network that it cannot handle, such as one with control flow
-    that depends on values, is run example by example.
+    that depends on values, is run example by example. So are graphs.
 
     Args:
         network: Its gradients are with respect to `weights`.
-        x: Inputs [B, ...].
+        x: Inputs.
         y: Labels [B].
         loss: Of logits and labels.
 
     Yields:
         Name of a weight -> gradients [b, *shape of the weight] of the next b examples.
     """
+    if isinstance(x, Graph):
+        for i in range(len(x)):
+            yield looped_gradients(network, x[i : i + 1], y[i : i + 1], loss)
+        return
     parameters = {name: weight.detach() for name, weight in weights(network).items()}
     bytes_each = sum(weight.nbytes for weight in parameters.values())
     together = max(1, _CHUNK_BYTES // max(1, bytes_each))
@@ -75,7 +80,7 @@ def _gradient(
     return found
 
 
-def looped_gradients(network: nn.Module, x: Tensor, y: Tensor, loss: Loss) -> Parameters:
+def looped_gradients(network: nn.Module, x: Inputs, y: Tensor, loss: Loss) -> Parameters:
     """Return what `example_gradients` does of all examples, computed one after the other."""
     parameters = weights(network)
     each = [

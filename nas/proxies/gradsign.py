@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from nas import registry
 from nas.proxies.gradients import example_gradients
-from nas.proxies.proxy import Loss, batch_statistics, finite
+from nas.proxies.proxy import Inputs, Loss, batch_statistics, finite
 
 __all__ = ["gradsign"]
 
@@ -18,7 +18,7 @@ __all__ = ["gradsign"]
     "agreement of the examples' gradients in sign",
     "Zhang & Jia, GradSign, ICLR 2022, arXiv:2110.08616",
 )
-def gradsign(network: nn.Module, x: Tensor, y: Tensor, loss: Loss) -> float:
+def gradsign(network: nn.Module, x: Inputs, y: Tensor, loss: Loss) -> float:
     """Return the sum over weights k of |sum over examples i of sign(dloss_i / dweight_k)|.
 
     Batch norm: every example is a batch of its own and is normalised by its own statistics over

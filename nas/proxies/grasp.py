@@ -8,7 +8,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from nas import registry
 from nas.proxies.gradients import gradients_of
-from nas.proxies.proxy import Loss, batch_statistics, finite, logits, weights
+from nas.proxies.proxy import Inputs, Loss, batch_statistics, finite, logits, weights
 
 __all__ = ["grasp"]
 
@@ -19,7 +19,7 @@ __all__ = ["grasp"]
     "what the gradient's norm owes to the weights",
     "Wang et al., Picking Winning Tickets (GraSP), ICLR 2020, arXiv:2002.07376",
 )
-def grasp(network: nn.Module, x: Tensor, y: Tensor, loss: Loss) -> float:
+def grasp(network: nn.Module, x: Inputs, y: Tensor, loss: Loss) -> float:
     """Return the sum of -weight * (H g), with the gradient g of the loss and its Hessian H.
 
     H g is the gradient of g's product with itself, one factor held fixed. The sign is that of the

@@ -10,8 +10,9 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from nas import registry
+from nas.data.graph import Graph
 from nas.errors import NasError
-from nas.proxies.proxy import Loss, batch_statistics, finite, logits
+from nas.proxies.proxy import Inputs, Loss, batch_statistics, changed, finite, logits
 
 __all__ = ["naswot"]
 
@@ -30,22 +31,22 @@ _CLAMPS = frozenset({F.hardtanh, F.hardtanh_})
     "how well the units' on/off codes tell examples apart",
     "Mellor et al., Neural Architecture Search without Training, ICML 2021, arXiv:2006.04647",
 )
-def naswot(network: nn.Module, x: Tensor, y: Tensor, loss: Loss) -> float:
+def naswot(network: nn.Module, x: Inputs, y: Tensor, loss: Loss) -> float:
     """Return the logarithm of the determinant of K, which counts units on which inputs agree.
 
     K_ij is the number of rectified units that inputs i and j both switch on, or both off:
     sum over layers of c c^T + (1 - c)(1 - c)^T with codes c = [input > 0]. Units of every ReLU,
-    ReLU6 and leaky ReLU count, called as a module or a function, if the output depends on them.
+    ReLU6 and leaky ReLU count, called as a module or a function, if the output depends on them. Of
+    a graph the nodes that are asked for are inputs, or the graphs (units of nodes do not count).
 
     Batch norm: statistics of the batch, as in the authors' code.
 
     Source: arXiv:2006.04647, eq. 2 and 3. Arguments and errors as for `proxy.Proxy`.
     """
     del y, loss
-    x = x.detach().clone()
-    if x.is_floating_point():
-        x.requires_grad_()
-    codes = _Codes(len(x))
+    if isinstance(x, Graph) or x.is_floating_point():
+        x, _ = changed(x, lambda x: x.detach().clone().requires_grad_(), "naswot")
+    codes = _Codes(len(x), x if isinstance(x, Graph) else None)
     parameters = {name: p.detach().requires_grad_() for name, p in network.named_parameters()}
     with batch_statistics(network), codes:
         total = logits(network, parameters, x).sum()
@@ -68,9 +69,9 @@ def _rectifies(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool
 class _Codes(TorchFunctionMode):
     """Counts, for every rectifier that is called, the units on which pairs of inputs agree."""
 
-    def __init__(self, batch: int) -> None:
+    def __init__(self, batch: int, graph: Graph | None) -> None:
         super().__init__()
-        self.batch = batch
+        self.batch, self.graph = batch, graph
         self.calls: list[tuple[Tensor, Tensor]] = []  # counts [B, B], the output
 
     def __torch_function__(
@@ -87,6 +88,9 @@ class _Codes(TorchFunctionMode):
         return output
 
     def _count(self, given: Tensor) -> Tensor | None:
+        graph = self.graph
+        if graph is not None and graph.index is not None and len(given) == len(graph.features):
+            given = given[graph.index]
         if given.dim() < 2 or len(given) != self.batch:
             return None
         on = (given.flatten(1) > 0).double()

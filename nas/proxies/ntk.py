@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nas import registry
-from nas.proxies.proxy import Loss, batch_statistics, finite, logits, weights
+from nas.proxies.proxy import Inputs, Loss, batch_statistics, finite, logits, weights
 
 __all__ = ["ntk"]
 
@@ -20,7 +20,7 @@ __all__ = ["ntk"]
     "Chen et al., Neural Architecture Search on ImageNet in Four GPU Hours (TE-NAS), ICLR 2021, "
     "arXiv:2102.11535",
 )
-def ntk(network: nn.Module, x: Tensor, y: Tensor, loss: Loss) -> float:
+def ntk(network: nn.Module, x: Inputs, y: Tensor, loss: Loss) -> float:
     """Return -(largest eigenvalue / smallest eigenvalue) of the kernel of the batch.
 
     The kernel is G G^T; row i of G is the gradient of the sum of the logits of example i with

@@ -6,13 +6,13 @@ from torch import Tensor, nn
 
 from nas import registry
 from nas.measure import count_parameters
-from nas.proxies.proxy import Loss
+from nas.proxies.proxy import Inputs, Loss
 
 __all__ = ["params"]
 
 
 @registry.register("proxies", "params", "number of parameters, a baseline for the others")
-def params(network: nn.Module, x: Tensor, y: Tensor, loss: Loss) -> float:
+def params(network: nn.Module, x: Inputs, y: Tensor, loss: Loss) -> float:
     """Return the number of parameters, without those of an auxiliary head.
 
     Arguments as for `proxy.Proxy`; nothing is run.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,19 +13,25 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from nas.data.graph import Graph
 from nas.errors import NasError
 from nas.measure import AUXILIARY_HEAD, evaluating
 
-__all__ = ["Loss", "Parameters", "Proxy", "batch_statistics", "finite", "logits", "weights"]
+__all__ = [
+    "Inputs", "Loss", "Parameters", "Proxy", "batch_statistics", "changed", "finite", "logits",
+    "weights",
+]  # fmt: skip
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Logits [B, classes] and labels [B] -> the mean loss over the batch, a scalar."""
-Proxy = Callable[[nn.Module, Tensor, Tensor, Loss], float]
+Inputs = Tensor | Graph
+"""A batch of tensors [B, ...], or a graph of which B labels are asked for."""
+Proxy = Callable[[nn.Module, Inputs, Tensor, Loss], float]
 """Scores an untrained network on a batch; larger is better.
 
 Args:
     network: A plain network with its initial weights; it is unchanged afterwards.
-    x: Inputs [B, ...], on the network's device.
+    x: Inputs, on the network's device.
     y: Labels [B].
     loss: What it will be trained with.
 
@@ -78,7 +85,28 @@ def weights(network: nn.Module) -> Parameters:
     }
 
 
-def logits(network: nn.Module, parameters: Parameters, x: Tensor) -> Tensor:
+def changed(x: Inputs, change: Callable[[Tensor], Tensor], name: str) -> tuple[Inputs, Tensor]:
+    """Change the numbers of inputs: a tensor, or the features of a graph's nodes.
+
+    Args:
+        x: Inputs.
+        change: Takes the numbers and returns others, of the same shape.
+        name: Of the proxy, for the message.
+
+    Returns:
+        The changed inputs, and the numbers in them.
+
+    Raises:
+        NasError: For tokens, which are no numbers.
+    """
+    numbers = x.features if isinstance(x, Graph) else x
+    if not numbers.is_floating_point():
+        raise NasError(f"{name} needs inputs that are real numbers, not tokens")
+    found = change(numbers)
+    return (replace(x, features=found) if isinstance(x, Graph) else found), found
+
+
+def logits(network: nn.Module, parameters: Parameters, x: Inputs) -> Tensor:
     """Run a network with other values of some parameters; return its logits [B, classes].
 
     Buffers that the forward pass changes are copies.

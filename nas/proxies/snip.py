@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from nas import registry
 from nas.proxies.gradients import loss_gradients
-from nas.proxies.proxy import Loss, batch_statistics, finite, weights
+from nas.proxies.proxy import Inputs, Loss, batch_statistics, finite, weights
 
 __all__ = ["snip"]
 
@@ -17,7 +17,7 @@ __all__ = ["snip"]
     "sensitivity of the loss to removing single weights",
     "Lee et al., SNIP, ICLR 2019, arXiv:1810.02340",
 )
-def snip(network: nn.Module, x: Tensor, y: Tensor, loss: Loss) -> float:
+def snip(network: nn.Module, x: Inputs, y: Tensor, loss: Loss) -> float:
     """Return the sum over weights of |dloss/dmask|, with masks of 1 that multiply the weights.
 
     The gradient of a mask is weight * dloss/dweight.

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from nas import registry
+from nas.data.graph import Graph
 from nas.measure import evaluating
 from nas.proxies.gradients import gradients_of
-from nas.proxies.proxy import Loss, finite, logits, weights
+from nas.proxies.proxy import Inputs, Loss, changed, finite, logits, weights
 
 __all__ = ["synflow"]
 
@@ -27,12 +28,12 @@ _NORMS = (_BatchNorm, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
     "Tanaka et al., Pruning Neural Networks without Any Data (SynFlow), NeurIPS 2020, "
     "arXiv:2006.05467",
 )
-def synflow(network: nn.Module, x: Tensor, y: Tensor, loss: Loss) -> float:
+def synflow(network: nn.Module, x: Inputs, y: Tensor, loss: Loss) -> float:
     """Return the sum of |weight * dR/dweight|, R the sum of outputs for an input of ones.
 
     All parameters are replaced by their absolute values, in double precision, as products over
     many layers are large. Of `x` only the shape counts (inputs that are no real numbers, such as
-    tokens, stay as the first example is).
+    tokens, stay as the first example is); of a graph also its edges.
 
     Batch norm, and other norms of layers, are left out (identities): they would undo the scale that
     the score is about. So does the reference of Abdelfattah et al.
@@ -41,7 +42,10 @@ def synflow(network: nn.Module, x: Tensor, y: Tensor, loss: Loss) -> float:
     Lightweight NAS, ICLR 2021, arXiv:2101.08134. Arguments and errors as for `proxy.Proxy`.
     """
     del y, loss
-    one = x[:1].new_ones(x[:1].shape, dtype=torch.float64) if x.is_floating_point() else x[:1]
+    if isinstance(x, Graph):
+        one, _ = changed(x.double(), torch.ones_like, "synflow")
+    else:
+        one = torch.ones_like(x[:1], dtype=torch.float64) if x.is_floating_point() else x[:1]
     chosen = weights(network)
     with evaluating(network), _without_norms(network), torch.enable_grad():
         positive = {

@@ -10,7 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.overrides import TorchFunctionMode
 
 from nas import registry
-from nas.proxies.proxy import Loss, Parameters, batch_statistics, finite, logits
+from nas.proxies.proxy import Inputs, Loss, Parameters, batch_statistics, changed, finite, logits
 
 __all__ = ["zen"]
 
@@ -24,7 +24,7 @@ _ROUNDING = 1e-12  # relative variance of what does not vary
     "expressivity with Gaussian weights (Zen-score)",
     "Lin et al., Zen-NAS, ICCV 2021, arXiv:2102.01063",
 )
-def zen(network: nn.Module, x: Tensor, y: Tensor, loss: Loss) -> float:
+def zen(network: nn.Module, x: Inputs, y: Tensor, loss: Loss) -> float:
     """Return log E|f(x) - f(x + 0.01 e)| + sum over batch norms of log sqrt(mean variance).
 
     Weights, x and e are Gaussian, drawn from torch's global generator; biases are 0, scales 1. Of
@@ -41,8 +41,8 @@ def zen(network: nn.Module, x: Tensor, y: Tensor, loss: Loss) -> float:
     """
     del y, loss
     parameters = _gaussian(network)
-    x = torch.randn_like(x, dtype=torch.float32)
-    moved = x + _ALPHA * torch.randn_like(x)
+    x, _ = changed(x, lambda x: torch.randn_like(x, dtype=torch.float32), "zen")
+    moved, _ = changed(x, lambda x: x + _ALPHA * torch.randn_like(x), "zen")
     norms = _Norms(network)
     with batch_statistics(network):
         with norms:
@@ -66,7 +66,7 @@ def _gaussian(network: nn.Module) -> Parameters:
     return drawn
 
 
-def _features(network: nn.Module, parameters: Parameters, x: Tensor) -> Tensor:
+def _features(network: nn.Module, parameters: Parameters, x: Inputs) -> Tensor:
     last = _LastFeatures(len(x))
     linear = [module for module in network.modules() if isinstance(module, nn.Linear)]
     inputs: list[Tensor] = []

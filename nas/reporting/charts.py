@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from html import escape
 from typing import Any, Literal
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -63,9 +65,15 @@ def _percent(axis: Axis, name: str) -> bool:
     low, high = sorted(axis.get_view_interval())
     share = name.endswith("accuracy") and high <= 1.1 and low >= -0.1
     if share:
-        digits = 0 if high - low > 0.05 else 1 if high - low > 0.005 else 2
-        axis.set_major_formatter(lambda value, _: f"{100 * value:.{digits}f} %")
+        axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10]))
+        axis.set_major_formatter(lambda value, _: f"{100 * value:.{_digits(axis)}f} %")
     return share
+
+
+def _digits(axis: Axis) -> int:
+    """Return how many digits tell the ticks of an axis in percent apart."""
+    step = float(np.diff(axis.get_majorticklocs()).min(initial=0.01))
+    return max(0, -math.floor(math.log10(100 * step) + 1e-6))
 
 
 def numbers(axes: Axes, which: Literal["x", "y"], name: str, logarithmic: bool) -> None:

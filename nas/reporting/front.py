@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -20,8 +20,11 @@ from nas.reporting.records import Record, Recorded, metrics_of
 __all__ = ["front_chart", "front_section"]
 
 Points: TypeAlias = "NDArray[np.float64]"
+Values: TypeAlias = "NDArray[np.float64]"
 
 _WIDE = 30.0  # a range of costs, largest by smallest, that needs a logarithmic axis
+_WORST = 0.05  # the share of trials that may lie beyond an edge
+_MARGIN = 0.05
 
 
 def front_section(run: Recorded) -> str:
@@ -69,7 +72,6 @@ def front_chart(run: Recorded) -> Figure:
     title = f"{up.metric} against {across.metric}".replace("_", " ")
     drawing, axes = chart(title, _axis(across), width=9.6, height=3.9)
     axes.set_ylabel(_axis(up), color=draw.EDGE, size=9)
-    axes.margins(x=0.04, y=0.08)
     measured = [trial for trial in run.trials if not failure(trial, objective)]
     refused = [trial for trial in measured if broken_limit(trial, objective)]
     best = front(run)
@@ -82,7 +84,13 @@ def front_chart(run: Recorded) -> Figure:
         _edge(axes, points, up, across)
     more = "" if len(objective.goals) == 2 else f" of all {len(objective.goals)} metrics"
     _scatter(axes, points, f"Pareto front{more}", color=BEST, s=34, lw=0.8, zorder=4)
-    _scale(axes, _points(measured, up, across), up, across)
+    kept = _points([*others, *best], up, across)
+    for column, goal in enumerate((across, up)):
+        _frame(axes, "y" if column else "x", goal, kept[:, column], points[:, column])
+    if beyond := _beyond(axes, _points(measured, up, across)):
+        below: Any = {"xytext": (0, -19), "textcoords": "offset points", "ha": "right", "va": "top"}
+        text = f"{beyond:,} beyond the edges"
+        axes.annotate(text, (1, 0), xycoords="axes fraction", color=draw.EDGE, size=8, **below)
     axes.legend(
         frameon=False, labelcolor=draw.INK, ncols=3, loc="lower right", bbox_to_anchor=(1, 1)
     )
@@ -111,8 +119,29 @@ def _edge(axes: Axes, points: Points, up: Goal, across: Goal) -> None:
     axes.step(*points.T, where="post", color=BEST, lw=1.4, alpha=0.7, zorder=3)
 
 
-def _scale(axes: Axes, points: Points, up: Goal, across: Goal) -> None:
-    for row, goal in enumerate((across, up)):
-        low, high = points[:, row].min(), points[:, row].max()
-        logarithmic = goal.sign < 0 and 0 < _WIDE * low < high
-        numbers(axes, "y" if row else "x", goal.metric, logarithmic)
+def _frame(axes: Axes, which: Literal["x", "y"], goal: Goal, values: Values, front: Values) -> None:
+    """Set what an axis shows: all that counts, but for a few that would flatten the rest.
+
+    Args:
+        axes: Whose axis.
+        which: Which one.
+        goal: What it shows.
+        values: Of the trials that count.
+        front: Those of the front, which must be seen.
+    """
+    logarithmic = bool(goal.sign < 0 and 0 < _WIDE * values.min() < values.max())
+    scores, needed = (goal.sign * (np.log(v) if logarithmic else v) for v in (values, front))
+    top, low, least = (float(np.quantile(scores, q)) for q in (1, _WORST, 0))
+    low = min(low, float(needed.min()))
+    edge = low if top - least > 2 * (top - low) > 0 else least
+    if top > edge:
+        margin = _MARGIN * (top - edge)
+        limits = np.sort(goal.sign * np.array([edge - margin, top + margin]))
+        axes.set(**{f"{which}lim": np.exp(limits) if logarithmic else limits})
+    numbers(axes, which, goal.metric, logarithmic)
+
+
+def _beyond(axes: Axes, points: Points) -> int:
+    """Count the points that are not seen."""
+    low, high = np.transpose([axes.get_xlim(), axes.get_ylim()])
+    return int(((points < low) | (points > high)).any(1).sum())

@@ -14,10 +14,14 @@ from nas.reporting.records import Record, Recorded, latest_epochs, metrics_of, n
 
 __all__ = ["heading", "title_of", "warnings_section"]
 
+_TABLE = "table"  # the evaluator that looks at no data
+
 
 def title_of(config: Record, folder: Path) -> str:
-    """Return what was searched, with what and on which data; else the folder's name."""
-    parts = [words(config[key]) for key in ("space", "strategy", "data") if config.get(key)]
+    """Return what was searched, with what and on which data or table; else the folder's name."""
+    looked_up = str(config.get("evaluator")).partition(":")[0] == _TABLE
+    keys = ("space", "strategy", "evaluator" if looked_up else "data")
+    parts = [words(config[key]) for key in keys if config.get(key)]
     return " \N{MULTIPLICATION SIGN} ".join(parts) or folder.resolve().name
 
 

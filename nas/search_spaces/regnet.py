@@ -17,7 +17,7 @@ from nas.errors import unknown
 from nas.search_spaces.cells.settings import STEMS
 from nas.search_spaces.cells.space import image_shape
 from nas.search_spaces.cells.without_supernet import WithoutSupernet
-from nas.search_spaces.regnets.design import STAGES, Design, Stages
+from nas.search_spaces.regnets.design import STAGES, Design, Stages, fitted_to_groups
 from nas.settings import fill, require_ranges, setting
 from nas.space import Architecture, Choices, Decision
 
@@ -154,13 +154,15 @@ class RegNetSpace(WithoutSupernet):
         """Return the first architecture, by its choices, with the same stages."""
         row = self.to_array([architecture])
         own = self.stages(row)
-        rows, _, depths = self._design.with_depth(int(row[0, 0]))
-        alike = rows[(depths == own.depths).all(1)]
-        groups = self._groups_that_give(own)
-        group = np.tile(groups, len(alike))
-        alike = np.repeat(alike, len(groups), axis=0)
-        candidates = np.column_stack([alike, group, np.full(len(alike), row[0, 5])])
-        return self.from_array(candidates[self.keys(candidates) == self.keys(row)][:1])[0]
+        rows, widths, depths = self._design.with_depth(int(row[0, 0]))
+        alike = np.flatnonzero((depths == own.depths).all(1))
+        found = []
+        for group in self._groups_that_give(own):
+            fitted, groups = fitted_to_groups(widths[alike], np.array(GROUPS[group]))
+            same = (fitted == own.widths).all(1) & (groups == own.groups).all(1)
+            found += [(int(place), group) for place in alike[same][:1]]
+        place, group = min(found)
+        return Architecture(self.name, (*rows[place].tolist(), group, int(row[0, 5])))
 
     @staticmethod
     def _groups_that_give(own: Stages) -> list[int]:

@@ -22,6 +22,7 @@ __all__ = ["Tabular"]
 DEPTHS = (1, 2, 3, 4)
 WIDTHS = (8, 16, 24, 32, 48, 64, 96, 144, 192, 256, 384, 512)
 EMBEDDINGS = (2, 4, 8, 16, 32)
+_SMALLEST = f"embedding={EMBEDDINGS[0]}"
 _NORM_TEXT = {"batch": "batch norm", "layer": "layer norm"}
 
 
@@ -37,7 +38,8 @@ class Tabular(SearchSpace):
     A residual layer adds the first features of its input, filled up with zeros: it has no weights.
 
     Args:
-        categorical: Whether tables have columns of categories, so that an embedding is chosen.
+        categorical: Whether tables have columns of categories. Otherwise the decision about their
+            embedding has one option, so that architectures are the same in both spaces.
     """
 
     name = "tabular"
@@ -57,7 +59,7 @@ class Tabular(SearchSpace):
             Decision("depth", DEPTHS, ordered=True),
             *widths,
             Decision("residual", ("no", "yes"), when=(("depth", DEPTHS[1:]),)),
-            *([Decision("embedding", EMBEDDINGS, ordered=True)] if categorical else []),
+            Decision("embedding", EMBEDDINGS if categorical else EMBEDDINGS[:1], ordered=True),
             Decision("normalisation", ("none", "batch", "layer")),
             Decision("activation", ("relu", "gelu", "silu", "tanh")),
             Decision("dropout", (0.0, 0.1, 0.2, 0.3, 0.5), ordered=True),
@@ -65,23 +67,34 @@ class Tabular(SearchSpace):
         self.categorical = categorical
 
     def for_task(self, task: TaskInfo) -> SearchSpace:
-        """Leave the embedding out where a table has only numbers."""
+        """Choose no embedding where a table has only numbers."""
         categorical = any(task.categories)
         return self if categorical == self.categorical else Tabular(categorical)
 
     def catalogue(self) -> dict[str, Architecture]:
         """Return the network that TabNAS starts from on Criteo: 32, 144 and 24 features."""
         plain = "residual=no;normalisation=none;activation=relu;dropout=0.0"
-        embedding = f";embedding={EMBEDDINGS[0]}" if self.categorical else ""
-        text = f"depth=3;width1=32;width2=144;width3=24;{plain}{embedding}"
-        return {"tabnas-criteo": self.parse(text)}
+        return {"tabnas-criteo": self.parse(f"depth=3;width1=32;width2=144;width3=24;{plain}")}
+
+    # -- text and graph -----------------------------------------------------------------------
+
+    def format(self, architecture: Architecture) -> str:
+        """Write `depth=2;width1=64;...`, without the embedding where there is nothing to embed."""
+        options = self.options(architecture)
+        if not self.categorical:
+            del options["embedding"]
+        return ";".join(f"{name}={option}" for name, option in options.items())
+
+    def parse(self, text: str) -> Architecture:
+        """Read what `format` wrote; an embedding that is left out is the smallest."""
+        return super().parse(text if "embedding=" in text else f"{text};{_SMALLEST}")
 
     def graph(self, architecture: Architecture) -> nx.DiGraph[str]:
         options: dict[str, Any] = self.options(architecture)
         graph: nx.DiGraph[str] = nx.DiGraph()
         graph.add_node("input", op="input", kind="input")
         last = "input"
-        if "embedding" in options:
+        if self.categorical:
             last = _follow(graph, last, "embedding", f"embedding {options['embedding']}")
         for layer in range(1, options["depth"] + 1):
             start = last

@@ -31,6 +31,7 @@ class Bandit(Strategy):
     """`algorithm=cmab` or `manas`; see `Cmab` and `Manas`."""
 
     Settings = BanditSettings
+    argument = "algorithm"
     settings: BanditSettings
 
     def __init__(

@@ -46,6 +46,7 @@ class ReinforcementLearning(Strategy):
     """
 
     Settings = RLSettings
+    argument = "algorithm"
     settings: RLSettings
 
     def __init__(

@@ -25,6 +25,18 @@ def test_an_accuracy_is_in_percent(name: str, values: tuple[float, float], text:
     assert axes.yaxis.get_major_formatter()(0.5) == text
 
 
+@pytest.mark.parametrize("spread", [0.003, 0.02, 0.07, 0.19, 0.6])
+def test_labels_in_percent_say_where_their_ticks_are(spread: float) -> None:
+    _, axes = chart("accuracy", "epoch")
+    axes.plot((0.5 - spread / 2, 0.5 + spread / 2))
+    in_percent(axes, "accuracy")
+    show = axes.yaxis.get_major_formatter()
+    ticks = axes.yaxis.get_majorticklocs()
+    assert len(ticks) > 2
+    for tick in ticks:
+        assert float(show(tick).removesuffix(" %")) == pytest.approx(100 * tick, abs=1e-9)
+
+
 @pytest.mark.parametrize(("name", "top"), [("loss", 1.0), ("accuracy", 95.0)])
 def test_other_values_are_not(name: str, top: float) -> None:
     _, axes = chart(name, "epoch")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from reports import CONFIG, Record, report, rows, trial, words
 
@@ -115,3 +116,29 @@ def test_the_picture(tmp_path: Path) -> None:
     report(tmp_path, measured(METRICS), TWO)
     assert draw_front(tmp_path) == tmp_path / "front.png"
     assert (tmp_path / "front.png").read_bytes().startswith(b"\x89PNG")
+
+
+def beyond(axes: Axes) -> int:
+    return sum(int(text.get_text().split()[0]) for text in axes.texts)
+
+
+def test_what_would_flatten_the_picture_lies_beyond_its_edge(tmp_path: Path) -> None:
+    """An empty cell of accuracy 0.1, and one without cost that breaks a limit."""
+    rng = np.random.default_rng(0)
+    usual = [(a, p) for a, p in rng.uniform((0.8, 1e4), (0.9, 3e4), (50, 2)).tolist()]
+    config = {**TWO, "limit": "params>10"}
+    events = measured([*usual, (0.1, 2e4), (0.1, 1.0)])
+    axes = drawn(tmp_path, events, config).axes[0]
+    assert 0.7 < axes.get_ylim()[0] < 0.9 < axes.get_ylim()[1] < 1
+    assert 5e3 < axes.get_xlim()[0] < axes.get_xlim()[1] < 4e4
+    assert beyond(axes) >= 2
+    best = axes.collections[-1].get_offsets()
+    seen = (best >= [axes.get_xlim()[0], axes.get_ylim()[0]]).all()
+    assert seen and (best <= [axes.get_xlim()[1], axes.get_ylim()[1]]).all()
+    assert not beyond(drawn(tmp_path, measured(METRICS), TWO).axes[0])
+
+
+def test_a_single_trial_is_drawn(tmp_path: Path) -> None:
+    chart = drawn(tmp_path, measured([(0.5, 1e4)]), TWO)
+    assert legend(chart) == ["Pareto front"]
+    assert draw_front(tmp_path) is not None

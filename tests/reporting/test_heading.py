@@ -58,3 +58,10 @@ def test_all_objectives_and_limits_are_named(tmp_path: Path) -> None:
     shown = words(report(tmp_path, [trial(0, 0.5)], {**CONFIG, "objective": "-loss"}))
     assert "minimise loss" in shown and "limit" not in shown and "timeout" not in shown
     assert "imise" not in words(report(tmp_path, [trial(0, 0.5)], CONFIG))
+
+
+def test_a_table_stands_for_the_data(tmp_path: Path) -> None:
+    config = {**CONFIG, "evaluator": "table:nas-bench-graph:cora"}
+    shown = words(report(tmp_path, [trial(0, 0.5)], config))
+    title = "regularised-evolution \N{MULTIPLICATION SIGN} table:nas-bench-graph:cora"
+    assert title in shown and "\N{MULTIPLICATION SIGN} digits" not in shown

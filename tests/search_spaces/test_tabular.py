@@ -62,8 +62,17 @@ def test_size() -> None:
 
 
 def test_the_embedding_is_chosen_only_where_there_are_categories() -> None:
-    assert "embedding" in [d.name for d in SPACE.for_task(MIXED).decisions]
-    assert "embedding" not in [d.name for d in SPACE.for_task(NUMBERS).decisions]
+    for task, options in ((MIXED, len(EMBEDDINGS)), (NUMBERS, 1)):
+        [embedding] = [d for d in SPACE.for_task(task).decisions if d.name == "embedding"]
+        assert len(embedding.options) == options
+
+
+def test_architectures_of_numbers_are_also_those_of_mixed_tables() -> None:
+    numbers = SPACE.for_task(NUMBERS)
+    for a in numbers.sample(np.random.default_rng(0), 50):
+        assert "embedding" not in numbers.format(a)
+        assert SPACE.parse(numbers.format(a)) == a
+        assert SPACE.check(a) is None
 
 
 def test_the_network_of_tabnas_on_criteo_has_41153_parameters() -> None:
@@ -121,9 +130,7 @@ def test_a_category_is_looked_up_in_its_own_column() -> None:
 def test_a_smaller_embedding_is_the_first_part_of_a_larger_one() -> None:
     wide, x = network(embedding=4), MIXED.example(6)
     joined = wide.columns(x)
-    wide.columns.embedding.weight = torch.nn.Parameter(
-        wide.columns.embedding.weight[:, :2]
-    )
+    wide.columns.embedding.weight = torch.nn.Parameter(wide.columns.embedding.weight[:, :2])
     assert torch.equal(wide.columns(x), joined[:, : 2 + 2 * 3])
 
 

@@ -15,7 +15,7 @@ from nas.strategies.bandit import Bandit, BanditSettings
 
 KINDS: dict[str, dict[str, Any]] = {
     "cmab": {"algorithm": "cmab"},
-    "cmab, ucb": {"algorithm": "cmab", "local": "ucb"},
+    "cmab, epsilon": {"algorithm": "cmab", "local": "epsilon"},
     "cmab, level 2": {"algorithm": "cmab", "level": 2},
     "manas, exp3": {"algorithm": "manas", "credit": "exp3"},
     "manas, lsq": {"algorithm": "manas", "credit": "lsq"},
@@ -53,7 +53,7 @@ def test_it_gets_better_than_chance(kind: str, objective: str) -> None:
 
 
 @over_kinds
-@pytest.mark.parametrize("space", [router(), Allowed(), grid(1, 2)])
+@pytest.mark.parametrize("space", [router(), Allowed(), grid(1, 2), grid(2, 1)])
 def test_proposals_are_valid(kind: str, space: Small) -> None:
     asked = run(make(kind, space), 15, n=3)
     assert len(asked) == 45

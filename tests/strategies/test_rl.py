@@ -131,6 +131,10 @@ def test_a_restored_state_goes_on_the_same(algorithm: str, space: SearchSpace) -
         assert torch.equal(weights(second), weights(first))
 
 
+def test_a_space_of_one_architecture_is_enough() -> None:
+    assert {a.choices for a in run(make(grid(2, 1)), 4)} == {(0, 0)}
+
+
 def test_proposals_may_stay_pending() -> None:
     strategy = make()
     pending = [a for _ in range(5) for a in strategy.ask(3)]

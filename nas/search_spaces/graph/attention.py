@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from nas.search_spaces.graph.edge_tanh import edge_tanh
 from nas.search_spaces.graph.structure import Structure
 from nas.search_spaces.graph.sums import edge_dots, edge_softmax
 
@@ -55,7 +56,7 @@ def _scores(
         return edge_dots(h * left, h * right, edges)
     if name == "generalized_linear":
         assert general is not None
-        return torch.tanh((h * left)[edges.target] + (h * right)[edges.source]) @ general
+        return edge_tanh(h * left, h * right, general, edges)
     at_left, at_right = (h * left).sum(-1), (h * right).sum(-1)
     if name == "linear":
         return torch.tanh(at_left + at_right)[edges.source]

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from nas.search_spaces.graph.attention import WITH_VECTORS, attend
 from nas.search_spaces.graph.readout import read_out
 from nas.search_spaces.graph.structure import Structure
-from nas.search_spaces.graph.sums import edge_max, weighted_sum
+from nas.search_spaces.graph.sums import weighted_max, weighted_sum
 
 AGGREGATORS = ("sum", "mean", "max", "mlp")
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -45,7 +45,7 @@ def aggregate(
         total: The weighted sum, where it is known already.
     """
     if name == "max":
-        return edge_max(h[edges.source] * weights.unsqueeze(-1), edges)
+        return weighted_max(h, weights, edges)
     if total is None:
         total = weighted_sum(h, weights, edges)
     return total / edges.degree[:, None, None] if name == "mean" else total

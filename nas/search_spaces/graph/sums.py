@@ -52,6 +52,24 @@ def neighbour_mean(x: Tensor, edges: Structure) -> Tensor:
     return neighbour_sum(x, edges) / edges.degree.clamp_min(1)[:, None]
 
 
+def weighted_max(x: Tensor, weights: Tensor, edges: Structure) -> Tensor:
+    """Return y[i, h, d] = max over the edges e into i of weights[e, h] x[source(e), h, d].
+
+    It is 0 without edges. The gradient goes to one of equal ones.
+
+    Args:
+        x: Features of the nodes, [N, heads, D].
+        weights: Of the edges, [E, heads], or [E, 1] for all heads.
+        edges: The graph.
+    """
+    if torch.compiler.is_compiling():
+        return edge_max(x[edges.source] * weights.unsqueeze(-1), edges)
+    if weights.shape[1] != x.shape[1]:
+        return weighted_max(x.flatten(1).unsqueeze(1), weights, edges).view_as(x)
+    y: Tensor = _WeightedMax.apply(x, weights.to(x.dtype), edges)
+    return y
+
+
 def edge_max(messages: Tensor, edges: Structure) -> Tensor:
     """Return the maximum over the edges into every node, [N, ...] for [E, ...]; 0 without any."""
     index = edges.target.view(-1, *[1] * (messages.ndim - 1)).expand_as(messages)
@@ -126,6 +144,59 @@ class _EdgeDots(torch.autograd.Function):
         of_a = _WeightedSum.apply(b, gradient, ctx.edges)
         of_b = _WeightedSum.apply(a, gradient[turned.order], turned)
         return of_a, of_b, None
+
+
+class _WeightedMax(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weights: Tensor, edges: Structure) -> Tensor:
+        best, winners = _largest(x, weights, edges)
+        ctx.edges = edges
+        ctx.save_for_backward(x, weights, winners)
+        return best
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, weights, winners = ctx.saved_tensors
+        gradient = gradients[0] * (ctx.edges.degree > 0)[:, None, None]
+        winners = winners.clamp_max(len(ctx.edges.source) - 1)  # of nodes without edges
+        sources = ctx.edges.source[winners]
+        heads = torch.arange(x.shape[1], device=x.device)[:, None]
+        of_x = of_weights = None
+        if ctx.needs_input_grad[0]:
+            parts = gradient * weights[winners, heads]
+            of_x = torch.zeros_like(x).scatter_add(0, sources, parts)
+        if ctx.needs_input_grad[1]:
+            places = (winners * x.shape[1] + heads).flatten()
+            parts = (gradient * x.gather(0, sources)).flatten()
+            flat = weights.new_zeros(weights.numel()).index_add(0, places, parts)
+            of_weights = flat.view_as(weights)
+        return of_x, of_weights, None
+
+
+def _largest(x: Tensor, weights: Tensor, edges: Structure) -> tuple[Tensor, Tensor]:
+    """Return the largest weighted features at every node and the edges that they come over.
+
+    All first edges are looked at, then all second ones and so on, so that no message is kept; one
+    head after the other, which fits into a cache.
+    """
+    counts = edges.rows.diff()
+    order = counts.argsort(descending=True, stable=True)
+    have = torch.bincount(counts).flip(0).cumsum(0).flip(0)[1:].tolist()  # 1, 2, ... edges
+    place, first = order.argsort(), edges.rows[order]
+    best, winners = torch.empty_like(x), torch.empty_like(x, dtype=torch.int64)
+    for head in range(x.shape[1]):
+        own, of_edges = x[:, head].contiguous(), weights[:, head]
+        largest = torch.full_like(own, -torch.inf)
+        ranks = torch.zeros_like(own, dtype=torch.int32)
+        for rank, nodes in enumerate(have):
+            edge = first[:nodes] + rank
+            messages = own[edges.source[edge]].mul_(of_edges[edge, None])
+            ranks[:nodes].masked_fill_(messages > largest[:nodes], rank)
+            torch.maximum(largest[:nodes], messages, out=largest[:nodes])
+        largest[have[0] if have else 0 :] = 0
+        best[:, head] = largest[place]
+        winners[:, head] = edges.rows[:-1, None] + ranks[place]
+    return best, winners
 
 
 def _matrix(weights: Tensor, edges: Structure) -> Tensor:

@@ -14,34 +14,61 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["Slots", "admitted", "collect", "room", "slots", "spread"]
+from nas.search_spaces.moe.size import Size, average, mixed
+
+__all__ = ["Slots", "admitted", "collect", "room", "slots", "spread", "within"]
+
+_ROUNDING = 1e-4  # a room of 8.00001 tokens is one of 8
 
 
 def room(factor: float, k: float, tokens: int, experts: float) -> int:
     """Return how many tokens of a sequence an expert takes: factor * k * tokens / experts.
 
     Args:
-        factor: The capacity factor: 1 is just enough where loads are equal.
+        factor: The capacity factor: 1 is just enough where loads are equal; infinity: all tokens.
         k: Experts a token.
         tokens: In the sequence.
         experts: Number of experts.
     """
-    return max(1, min(tokens, math.ceil(factor * k * tokens / experts - 1e-9)))
+    wanted = factor * k * tokens / experts
+    return tokens if wanted >= tokens else max(1, math.ceil(wanted - _ROUNDING))
 
 
-def admitted(taken: Tensor, capacity: int) -> Tensor:
-    """Tell which tokens an expert has room for: the first ones that want it.
+def admitted(taken: Tensor, size: Size) -> Tensor:
+    """Return the part of each choice of an expert that it has room for: the first tokens'.
 
     Args:
-        taken: Whether an expert is chosen, bool [B, T, E].
-        capacity: Tokens of a sequence that an expert takes.
+        taken: Which tokens want which expert, bool [B, T, E], or with which weight in a mixture.
+        size: What runs. Of a mixture of experts and k, capacity is that of their averages.
 
     Returns:
-        bool [B, T, E]; a token that is left out passes the layer by.
+        [B, T, E]: 0 (the token passes the expert by) or 1; in a mixture of capacities the total
+        weight of those with room.
     """
-    if capacity >= taken.shape[1]:
-        return taken
-    return taken & (taken.cumsum(1) <= capacity)
+    limited = any(factor < math.inf for factor, _ in size.capacity)
+    return within(taken.cumsum(1) if limited else taken, size)
+
+
+def within(place: Tensor, size: Size) -> Tensor:
+    """Return as `admitted` does, from the places of tokens in the queue of every expert.
+
+    Args:
+        place: From 1, [B, T, E].
+        size: What runs.
+    """
+    mean = average(size.k) / average(size.experts)
+    total = torch.zeros(place.shape, dtype=torch.get_default_dtype(), device=place.device)
+    for factor, weight in size.capacity:
+        kept = place <= _rooms(factor, mean, place.shape[1])
+        total = total + mixed(kept.to(total.dtype), weight)
+    return total
+
+
+def _rooms(factor: float, mean: float | Tensor, tokens: int) -> int | Tensor:
+    """Return the room of an expert where k / experts is `mean`, perhaps of a mixture."""
+    if factor == math.inf or not isinstance(mean, Tensor):
+        return room(factor, float(mean), tokens, 1.0)
+    return (factor * mean * tokens - _ROUNDING).ceil().clamp(1, tokens)
 
 
 class Slots(NamedTuple):
@@ -74,10 +101,20 @@ def slots(gates: Tensor, capacity: int) -> Slots:
 
 
 def collect(x: Tensor, places: Slots) -> Tensor:
-    """Bring tokens [B, T, d] to their experts: [E, B * capacity, d]."""
-    flat, at = x.reshape(-1, x.shape[-1]), places.at
+    """Bring tokens to their experts.
+
+    Args:
+        x: All tokens of the batch, [1, B * T, d], or those of every expert, [E, B * T, d].
+        places: Who goes where.
+
+    Returns:
+        [E, B * capacity, d].
+    """
     # Of all ways to pick rows, the one whose gradient is fastest on a CPU.
-    rows = flat.gather(0, at.reshape(-1, 1).expand(-1, flat.shape[1]))
+    at = places.at
+    if len(x) == len(at):
+        return x.gather(1, at.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
+    rows = x[0].gather(0, at.reshape(-1, 1).expand(-1, x.shape[-1]))
     return rows.view(*at.shape, -1)
 
 

@@ -7,25 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nas.search_spaces.moe.dispatch import collect, slots, spread
-from nas.search_spaces.moe.size import Choices, Size
+from nas.search_spaces.moe.size import Choices, Size, largest, shares
 
-__all__ = ["Experts", "FeedForward", "hidden_scale"]
-
-
-def hidden_scale(width: Choices) -> Tensor | None:
-    """Return the total weight of the widths that have a hidden unit, [largest width].
-
-    A mixture of widths is then one pass at the largest (Wan et al., FBNetV2, CVPR 2020,
-    arXiv:2004.05565, sec. 3.1). None where a single width runs unweighted.
-    """
-    ordered = sorted(width, key=lambda choice: choice[0])
-    weights = [weight for _, weight in ordered if weight is not None]
-    if not weights:
-        return None
-    have = torch.stack(weights).flip(0).cumsum(0).flip(0)
-    values = [int(value) for value, _ in ordered]
-    steps = [high - low for low, high in zip([0, *values[:-1]], values, strict=True)]
-    return torch.cat([total.expand(n) for total, n in zip(have, steps, strict=True)])
+__all__ = ["Experts", "FeedForward"]
 
 
 def _uniform(*shape: int) -> nn.Parameter:
@@ -51,9 +35,10 @@ class FeedForward(nn.Module):
         """Run tokens [..., d]; with `width` only the first hidden units."""
         if width is None:
             return F.gelu(x @ self.w1) @ self.w2
-        h, scale = max(int(value) for value, _ in width), hidden_scale(width)
+        h, scale = largest(width), shares(width)
         hidden = F.gelu(x @ self.w1[:, :h])
-        return (hidden if scale is None else hidden * scale) @ self.w2[:h]
+        w2 = self.w2[:h] if scale is None else self.w2[:h] * scale.unsqueeze(-1)
+        return hidden @ w2
 
 
 class Experts(nn.Module):
@@ -75,11 +60,17 @@ class Experts(nn.Module):
         """Hidden units of every expert."""
         return self.w2.shape[1]
 
-    def part(self, size: Size, experts: int | None = None) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Return the weights that run: [e, d, h], [e, h, d], and a scale of hidden units [h]."""
+    def part(self, size: Size, experts: int | None = None) -> tuple[Tensor, Tensor]:
+        """Return the weights that run: [e, d, h] and [e, h, d], of the first units of the first.
+
+        Args:
+            size: What runs; of a mixture of widths, units weigh what the widths with them weigh.
+            experts: e; None is the most of `size`.
+        """
         e = size.most_experts if experts is None else experts
-        h = max(int(value) for value, _ in size.width)
-        return self.w1[:e, :, :h], self.w2[:e, :h], hidden_scale(size.width)
+        h, scale = size.most_width, shares(size.width)
+        w2 = self.w2[:e, :h]
+        return self.w1[:e, :, :h], w2 if scale is None else w2 * scale.unsqueeze(-1)
 
     def routed(
         self, x: Tensor, gates: Tensor, size: Size, capacity: int | None, low: Tensor | None = None,
@@ -100,45 +91,27 @@ class Experts(nn.Module):
         Returns:
             The sum over experts of gate * output, [B, T, d]; zero for a token without expert.
         """
-        if capacity is None or capacity >= x.shape[1]:
-            return self._everywhere(x, gates, size, low, up)
-        w1, w2, scale = self.part(size, gates.shape[-1])
-        places = slots(gates, capacity)
-        if low is None or up is None:
-            hidden = F.gelu(torch.bmm(collect(x, places), w1))
+        w1, w2 = self.part(size, gates.shape[-1])
+        if low is not None and up is not None:
+            x1, first = low.flatten(0, 1).transpose(0, 1), up  # every expert has its own tokens
         else:
-            hidden = F.gelu(torch.bmm(_collect_own(low, places.at), up))
-        y = torch.bmm(hidden if scale is None else hidden * scale, w2)
+            x1, first = x.flatten(0, 1).unsqueeze(0), w1
+        if capacity is None or capacity >= x.shape[1]:
+            y = self._each(x1, first, w2)
+            return (y * gates.flatten(0, 1).t().unsqueeze(-1)).sum(0).view(x.shape)
+        places = slots(gates, capacity)
+        y = self._each(collect(x1, places), first, w2)
         return spread(y, places, x.shape[0] * x.shape[1]).view(x.shape)
 
-    def _everywhere(
-        self, x: Tensor, gates: Tensor, size: Size, low: Tensor | None, up: Tensor | None
-    ) -> Tensor:
-        """Run all experts on all tokens: two large products."""
-        w1, w2, scale = self.part(size, gates.shape[-1])
-        e, h, d = w2.shape
-        if low is None or up is None:
-            first = x @ w1.transpose(0, 1).reshape(d, e * h)
-        else:
-            first = torch.einsum("bter,erh->bteh", low, up)
-        hidden = F.gelu(first).view(*x.shape[:2], e, h)
-        hidden = hidden * gates.unsqueeze(-1)
-        hidden = hidden if scale is None else hidden * scale
-        return hidden.flatten(2) @ w2.reshape(e * h, d)
-
-    def outputs(self, x: Tensor, size: Size, experts: int) -> Tensor:
-        """Return what the first experts give for every token, [B, T, e, d]."""
-        w1, w2, scale = self.part(size, experts)
-        hidden = F.gelu(torch.einsum("btd,edh->bteh", x, w1))
-        hidden = hidden if scale is None else hidden * scale
-        return torch.einsum("bteh,ehd->bted", hidden, w2)
+    def outputs(self, x: Tensor, size: Size) -> Tensor:
+        """Return what experts give for every token, [B, T, e, d]."""
+        w1, w2 = self.part(size)
+        y = self._each(x.flatten(0, 1).unsqueeze(0), w1, w2)
+        return y.transpose(0, 1).reshape(*x.shape[:2], -1, x.shape[-1])
 
     def on_slots(self, x: Tensor, size: Size) -> Tensor:
         """Run expert e on its own inputs: [B, e, S, d] to [B, e, S, d]."""
-        w1, w2, scale = self.part(size, x.shape[1])
-        hidden = F.gelu(torch.einsum("besd,edh->besh", x, w1))
-        hidden = hidden if scale is None else hidden * scale
-        return torch.einsum("besh,ehd->besd", hidden, w2)
+        return self._each(x, *self.part(size, x.shape[1]))
 
     def merged(self, x: Tensor, weights: Tensor, size: Size) -> Tensor:
         """Run every sequence through the average of the experts' weights.
@@ -148,10 +121,14 @@ class Experts(nn.Module):
             weights: Of the experts, [B, e].
             size: What runs.
         """
-        w1, w2, scale = self.part(size, weights.shape[-1])
-        hidden = F.gelu(torch.bmm(x, torch.einsum("be,edh->bdh", weights, w1)))
-        hidden = hidden if scale is None else hidden * scale
-        return torch.bmm(hidden, torch.einsum("be,ehd->bhd", weights, w2))
+        w1, w2 = self.part(size, weights.shape[-1])
+        first = torch.einsum("be,edh->bdh", weights, w1)
+        return self._each(x, first, torch.einsum("be,ehd->bhd", weights, w2))
+
+    @staticmethod
+    def _each(x: Tensor, w1: Tensor, w2: Tensor) -> Tensor:
+        """Run stacked networks on stacked inputs."""
+        return torch.matmul(F.gelu(torch.matmul(x, w1)), w2)
 
     @torch.no_grad()
     def sort_hidden(self) -> None:
@@ -164,9 +141,3 @@ class Experts(nn.Module):
         order = strength.argsort(dim=1, descending=True)
         self.w1.copy_(self.w1.gather(2, order.unsqueeze(1).expand_as(self.w1)))
         self.w2.copy_(self.w2.gather(1, order.unsqueeze(2).expand_as(self.w2)))
-
-
-def _collect_own(x: Tensor, at: Tensor) -> Tensor:
-    """Pick from tokens that every expert has its own of, [B, T, E, r]: [E, places, r]."""
-    own = x.flatten(0, 1).transpose(0, 1)  # [E, B * T, r]
-    return own.gather(1, at.unsqueeze(-1).expand(-1, -1, own.shape[-1]))

@@ -25,8 +25,9 @@ __all__ = ["MoELayer", "make_router"]
 
 
 def make_router(
-    name: str, dimension: int, experts: int, hidden: int, tokens: int, names: int
-) -> Router:
+    name: str, dimension: int, experts: int, hidden: int, tokens: int, names: int,
+    fewest: int | None = None,
+) -> Router:  # fmt: skip
     """Make a router by the name of its option.
 
     Args:
@@ -36,9 +37,10 @@ def make_router(
         hidden: Hidden units of an expert.
         tokens: Of a sequence.
         names: How many different `ids` there are.
+        fewest: Experts that are ever to run; None: always all.
     """
     if name == "soft":
-        return SoftRouter(dimension, experts, tokens)
+        return SoftRouter(dimension, experts, tokens, fewest)
     if name == "hash":
         return HashRouter(names, experts)
     if name == "autonomy":

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
-__all__ = ["Choices", "Size", "mixed", "only"]
+__all__ = ["Choices", "Size", "average", "largest", "mixed", "only", "shares"]
 
 Choices = tuple[tuple[Any, "Tensor | None"], ...]
 """Values, each with the scalar that it weighs in a mixture; None weighs one."""
@@ -22,6 +23,39 @@ def mixed(x: Tensor, *weights: Tensor | None) -> Tensor:
     for weight in weights:
         x = x if weight is None else x * weight
     return x
+
+
+def largest(choices: Choices) -> int:
+    """Return the largest value, a whole number."""
+    return max(int(value) for value, _ in choices)
+
+
+def shares(choices: Choices) -> Tensor | None:
+    """Return the total weight of the choices that have a unit, for every unit: [largest value].
+
+    A mixture of sizes is then one pass at the largest (Wan et al., FBNetV2, CVPR 2020,
+    arXiv:2004.05565, sec. 3.1). None where a single value runs unweighted.
+
+    Args:
+        choices: Numbers of units; a smaller one is the first units of a larger one.
+    """
+    ordered = sorted(choices, key=lambda choice: int(choice[0]))
+    weights = [weight for _, weight in ordered if weight is not None]
+    if not weights:
+        return None
+    have = torch.stack(weights).flip(0).cumsum(0).flip(0)
+    values = [int(value) for value, _ in ordered]
+    steps = [high - low for low, high in zip([0, *values[:-1]], values, strict=True)]
+    return torch.cat([total.expand(n) for total, n in zip(have, steps, strict=True)])
+
+
+def average(choices: Choices) -> float | Tensor:
+    """Return the mean of numbers by their weights, without a gradient."""
+    if len(choices) == 1:
+        return float(choices[0][0])
+    weights = [weight.detach() for _, weight in choices if weight is not None]
+    products = [value * weight for (value, _), weight in zip(choices, weights, strict=True)]
+    return torch.stack(products).sum() / torch.stack(weights).sum()
 
 
 class Size(NamedTuple):
@@ -44,7 +78,12 @@ class Size(NamedTuple):
     @property
     def most_experts(self) -> int:
         """The largest number of experts that runs."""
-        return max(int(value) for value, _ in self.experts)
+        return largest(self.experts)
+
+    @property
+    def most_width(self) -> int:
+        """The largest width that runs."""
+        return largest(self.width)
 
     @property
     def is_single(self) -> bool:

@@ -184,7 +184,9 @@ class MoE(SearchSpace):
         return found
 
     def network_defaults(self, scale: str) -> dict[str, Any]:
-        return {"width": 512, "heads": 8} if scale == "paper" else {"width": 32, "heads": 4}
+        if scale == "paper":
+            return {"width": 512, "heads": 8, "expansion": 4}
+        return {"width": 32, "heads": 4, "expansion": 2}
 
     def supernet_defaults(self, scale: str) -> dict[str, Any]:
         return self.network_defaults(scale)

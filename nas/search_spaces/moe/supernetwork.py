@@ -96,15 +96,13 @@ class MoEChoice(nn.Module):
             absent = 0 if name in ("shared", "auxiliary") else None
             values = widths if name == "width" else None
             self.gates[name] = SizeGate(decision, values, absent)
-        experts, largest = max(self._gate("experts").values), max(widths)
+        numbers, largest = self._gate("experts").values, max(widths)
         self.dense = DenseLayer(dimension, hidden)
-        self.experts = Experts(experts, dimension, largest)
+        self.experts = Experts(max(numbers), dimension, largest)
         self.shared = FeedForward(dimension, largest)
+        shape = (dimension, max(numbers), largest, tokens, names or tokens, min(numbers))
         self.routers = nn.ModuleDict(
-            {
-                name: make_router(name, dimension, experts, largest, tokens, names or tokens)
-                for name in self._gate("router").values
-            }
+            {name: make_router(name, *shape) for name in self._gate("router").values}
         )
 
     def _gate(self, name: str) -> SizeGate:

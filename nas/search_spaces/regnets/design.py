@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Design", "Stages"]
+__all__ = ["STAGES", "Design", "Stages", "fitted_to_groups"]
 
 Integers = NDArray[np.int64]
 
@@ -58,17 +58,16 @@ class Design:
     ) -> None:
         self.depths, self.w0 = np.array(depths), np.array(w0)
         self.wa, self.wm = np.array(wa), np.array(wm)
-        self._same: dict[int, tuple[Integers, Stages]] = {}
+        self._same: dict[int, tuple[Integers, Integers, Integers]] = {}
 
     @cached_property
     def exponents(self) -> NDArray[np.int8]:
         """Return s of every block, [w0, wa, wm, largest depth]."""
         blocks = np.arange(self.depths[-1])
         growth = np.log1p(self.wa[:, None] * blocks / self.w0[:, None, None])
-        steps: NDArray[np.int8] = np.rint(growth[:, :, None] / np.log(self.wm)[:, None]).astype(
-            np.int8
-        )
-        return steps
+        steps = np.rint(growth[:, :, None] / np.log(self.wm)[:, None])
+        exponents: NDArray[np.int8] = steps.astype(np.int8)
+        return exponents
 
     @cached_property
     def counts(self) -> NDArray[np.int8]:
@@ -103,7 +102,7 @@ class Design:
             groups: Channels a group, [n].
         """
         widths, depths = self.unadjusted(rows)
-        widths, per_stage = _fitted(widths, groups[:, None])
+        widths, per_stage = fitted_to_groups(widths, groups[:, None])
         return Stages(widths, depths, per_stage)
 
     def with_depth(self, depth: int) -> tuple[Integers, Integers, Integers]:
@@ -111,15 +110,19 @@ class Design:
         if depth not in self._same:
             found = np.argwhere(self.counts[..., depth] == STAGES)
             rows = np.insert(found, 0, depth, axis=1)
-            self._same[depth] = (rows, Stages(*self.unadjusted(rows), np.zeros((0, STAGES), int)))
-        rows, stages = self._same[depth]
-        return rows, stages.widths, stages.depths
+            self._same[depth] = (rows, *self.unadjusted(rows))
+        return self._same[depth]
 
 
-def _fitted(widths: Integers, groups: Integers) -> tuple[Integers, Integers]:
-    """Bring widths to multiples of their groups, not more than a tenth below, and groups to them.
+def fitted_to_groups(widths: Integers, groups: Integers) -> tuple[Integers, Integers]:
+    """Bring widths to multiples of their groups, not more than a tenth below.
 
-    A group is at most as wide as its stage.
+    Args:
+        widths: Of every stage, [n, 4].
+        groups: Channels a group, [n, 1] or one for all; a group is at most as wide as its stage.
+
+    Returns:
+        Widths and channels a group of every stage, [n, 4] each.
     """
     groups = np.minimum(groups, widths)
     near = np.maximum(groups, (2 * widths + groups) // (2 * groups) * groups)

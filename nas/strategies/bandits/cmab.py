@@ -87,14 +87,13 @@ class Cmab:
 
     def _propose(self) -> NDArray[np.int64]:
         """Go on with the nested search until it needs a measurement; return of what."""
-        tried = 0
-        while tried < 2 * self.pulls.starts[-1]:  # that is twice through the space at level 1
+        for _ in range(4 * int(self.pulls.starts[-1])):  # some descents of level 1
             if not self._stack:
                 self._open(self.settings.level, [])
             frame = self._stack[-1]
             row = None
             if frame.options:
-                row, tried = self._try_option(frame), tried + 1
+                row = self._try_option(frame)
             elif self._waits(frame):
                 row = self._playout(frame.prefix)
             else:

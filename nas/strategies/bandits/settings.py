@@ -27,9 +27,9 @@ class BanditSettings:
     mixing: float = setting(0.1, "manas: share of the uniform distribution in every agent's")
     level: int = setting(1, "cmab: of the nested search; 1 plays every option out once a decision")
     explore: float = setting(0.75, "cmab: share of playouts by local bandits, not by the global")
-    local: str = setting("epsilon", "cmab: local bandits are epsilon (greedy) or ucb")
+    local: str = setting("ucb", "cmab: local bandits are ucb or epsilon (greedy)")
     epsilon: float = setting(0.3, "cmab: share of uniform pulls of an epsilon-greedy bandit")
-    ucb: float = setting(0.3, "cmab: weight of the confidence bound of a ucb bandit")
+    ucb: float = setting(0.1, "cmab: weight of the confidence bound of a ucb bandit")
 
     def __post_init__(self) -> None:
         for name, options in _OPTIONS.items():

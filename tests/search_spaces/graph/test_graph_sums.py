@@ -7,7 +7,7 @@ import torch
 from graphs import random_edges, structure
 from torch.autograd import gradcheck, gradgradcheck
 
-from nas.search_spaces.graph import sums
+from nas.search_spaces.graph import edge_tanh, sums
 
 EDGES = structure(random_edges())
 E, N = len(EDGES.source), EDGES.nodes
@@ -36,10 +36,42 @@ def test_gradients_of_sums_and_dots() -> None:
         assert check(lambda a, b: sums.edge_dots(a, b, EDGES), (x, random(N, 2, 3)))
 
 
+def test_tanh_of_edges_by_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge_tanh, "_ENTRIES", 6 * 7)  # parts of 7 edges, the last one smaller
+    a, b, units = random(N, 2, 3), random(N, 2, 3), random(3)
+    found = edge_tanh.edge_tanh(a, b, units, EDGES)
+    assert torch.allclose(found, (a[EDGES.target] + b[EDGES.source]).tanh() @ units)
+    for check in (gradcheck, gradgradcheck):
+        assert check(lambda *given: edge_tanh.edge_tanh(*given, EDGES), (a, b, units))
+
+
 def test_edge_dots() -> None:
     a, b = random(N, 2, 3), random(N, 2, 3)
     found = sums.edge_dots(a, b, EDGES)
     assert torch.allclose(found, (a[EDGES.target] * b[EDGES.source]).sum(-1))
+
+
+@pytest.mark.parametrize("heads", [1, 3])
+def test_weighted_max_equals_one_message_an_edge(heads: int) -> None:
+    x, weights = random(N, 3, 4), random(E, heads)
+    results = []
+    for y in (
+        sums.weighted_max(x, weights, EDGES),
+        sums.edge_max(x[EDGES.source] * weights.unsqueeze(-1), EDGES),
+    ):
+        results.append((y, *torch.autograd.grad(y.cos().sum(), (x, weights))))
+    for one, other in zip(*results, strict=True):
+        assert torch.allclose(one, other)
+    assert gradgradcheck(lambda x, w: sums.weighted_max(x, w, EDGES), (x, weights))
+
+
+def test_max_hides_no_nan() -> None:
+    x = random(N, 1, 2).detach()
+    x[3] = torch.nan
+    reached = torch.zeros(N, dtype=torch.bool)
+    reached[EDGES.target[EDGES.source == 3]] = True
+    y = sums.weighted_max(x, EDGES.ones, EDGES)
+    assert torch.equal(y.isnan().any(-1).any(-1), reached)
 
 
 def test_softmax_sums_to_one_at_every_node_with_edges() -> None:

@@ -102,7 +102,7 @@ def test_ucb_goes_where_little_is_known() -> None:
 
 
 def test_epsilon_is_the_share_of_uniform_pulls() -> None:
-    search = make(grid(1, 4), epsilon=0.4)
+    search = make(grid(1, 4), local="epsilon", epsilon=0.4)
     for option in range(4):
         search.tell((option,), float(option))
     rows = search._local_samples([], search._strengths(), 4000)
@@ -151,7 +151,7 @@ def test_pending_results_hold_the_decision_up() -> None:
 def test_results_that_never_come_are_not_waited_for_forever() -> None:
     search = make(grid(6, 3))
     lost = search.ask(3)
-    for _ in range(120):
+    for _ in range(104):
         [row] = search.ask(1)
         search.tell(tuple(row.tolist()), value(row))
     assert any(frame.prefix for frame in search._stack)

@@ -54,6 +54,5 @@ class AutonomyRouter(TokenChoice):
 
     def run(self, x: Tensor, ids: Tensor, experts: Experts, size: Size) -> Tensor:
         low, gates = self.low(x, size.most_experts), self(x, ids, size)
-        h = max(int(width) for width, _ in size.width)
-        up = self.up[: size.most_experts, :, :h]
+        up = self.up[: size.most_experts, :, : size.most_width]
         return experts.routed(x, gates, size, self.room(x.shape[1], size), low, up)

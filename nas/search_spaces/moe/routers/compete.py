@@ -58,13 +58,11 @@ class CompeteRouter(TokenChoice):
         competes = bool(torch.rand(()) < self.rate) and int(self.steps) > self.warm_up
         return super().forward(x, ids, size, experts if competes else None)
 
-    def gates(
-        self, x: Tensor, ids: Tensor | None, e: int, size: Size, experts: Experts | None
-    ) -> Tensor:
+    def gates(self, x: Tensor, ids: Tensor | None, size: Size, experts: Experts | None) -> Tensor:
         if experts is None:
-            return super().gates(x, ids, e, size, None)
-        scores = self.scores(x, ids, e)
-        affinity = F.softplus(experts.outputs(x, size, e)).mean(-1)
+            return super().gates(x, ids, size, None)
+        scores = self.scores(x, ids, size.most_experts)
+        affinity = F.softplus(experts.outputs(x, size)).mean(-1)
         error = F.mse_loss(scores.softmax(-1), affinity.detach().softmax(-1))
         won = self.limited(affinity, size, lambda taken, _: balance_loss(affinity, taken))
         return with_auxiliary(won, self.distillation * error)

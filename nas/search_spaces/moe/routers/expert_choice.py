@@ -6,14 +6,13 @@ arXiv:2202.09368, sec. 3.2.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nas.search_spaces.moe.dispatch import room
+from nas.search_spaces.moe.dispatch import within
 from nas.search_spaces.moe.experts import Experts
-from nas.search_spaces.moe.routers.router import Gating
-from nas.search_spaces.moe.size import Size, mixed
+from nas.search_spaces.moe.routers.router import Gating, ranks, with_shares
+from nas.search_spaces.moe.size import Size, mixed, only
 
 __all__ = ["ExpertChoiceRouter"]
 
@@ -34,17 +33,12 @@ class ExpertChoiceRouter(Gating):
         super().__init__(experts, 1, capacity)
         self.linear = nn.Linear(dimension, experts, bias=False)
 
-    def gates(
-        self, x: Tensor, ids: Tensor | None, e: int, size: Size, experts: Experts | None
-    ) -> Tensor:
+    def gates(self, x: Tensor, ids: Tensor | None, size: Size, experts: Experts | None) -> Tensor:
         del ids, experts
-        scores = F.linear(x, self.linear.weight[:e]).softmax(-1)
-        total = torch.zeros_like(scores)
-        for factor, weight in size.capacity:
-            best = scores.topk(room(factor, 1, x.shape[1], e), dim=1).indices
-            taken = torch.zeros_like(scores).scatter(1, best, 1.0)
-            total = total + mixed(scores * taken, weight)
-        return total
+        scores, total = with_shares(F.linear(x, self.linear.weight[: size.most_experts]), size)
+        gates = scores.softmax(-1)
+        place = ranks(gates.transpose(1, 2)).transpose(1, 2) + 1  # of tokens, for every expert
+        return mixed(gates * within(place, size._replace(k=only(1))), total)
 
     def room(self, tokens: int, size: Size) -> int | None:
-        return super().room(tokens, size._replace(k=((1, None),)))
+        return super().room(tokens, size._replace(k=only(1)))

@@ -8,10 +8,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nas.search_spaces.moe.dispatch import admitted, room
+from nas.search_spaces.moe.dispatch import admitted
 from nas.search_spaces.moe.experts import Experts
-from nas.search_spaces.moe.routers.router import Gating
-from nas.search_spaces.moe.size import Size, mixed
+from nas.search_spaces.moe.routers.router import Gating, padded
+from nas.search_spaces.moe.size import Size, mixed, only
 
 __all__ = ["HashRouter"]
 
@@ -34,18 +34,15 @@ class HashRouter(Gating):
         generator = torch.Generator().manual_seed(_SEED)
         self.register_buffer("table", torch.randperm(vocabulary, generator=generator))
 
-    def gates(
-        self, x: Tensor, ids: Tensor | None, e: int, size: Size, experts: Experts | None
-    ) -> Tensor:
+    def gates(self, x: Tensor, ids: Tensor | None, size: Size, experts: Experts | None) -> Tensor:
         del experts
         assert ids is not None, "HashRouter needs the numbers of tokens"
-        expert = self.table[ids] % e
-        taken = expert.unsqueeze(-1) == torch.arange(e, device=x.device)
-        total = x.new_zeros(taken.shape)
-        for factor, weight in size.capacity:
-            full = x.shape[1] if factor == float("inf") else room(factor, 1, x.shape[1], e)
-            total = total + mixed(admitted(taken, full).to(x.dtype), weight)
+        total = x.new_zeros(*x.shape[:2], size.most_experts)
+        for e, weight in size.experts:
+            taken = (self.table[ids] % e).unsqueeze(-1) == torch.arange(e, device=x.device)
+            kept = admitted(taken, size._replace(experts=only(e), k=only(1)))
+            total = total + padded(mixed(taken * kept, weight), size)
         return total
 
     def room(self, tokens: int, size: Size) -> int | None:
-        return super().room(tokens, size._replace(k=((1, None),)))
+        return super().room(tokens, size._replace(k=only(1)))

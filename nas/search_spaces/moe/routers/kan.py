@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nas.search_spaces.moe.experts import Experts
-from nas.search_spaces.moe.routers.router import Gating
-from nas.search_spaces.moe.size import Size
+from nas.search_spaces.moe.routers.router import Gating, padded
+from nas.search_spaces.moe.size import Size, mixed
 
 __all__ = ["KANLinear", "KANRouter"]
 
@@ -74,15 +74,17 @@ class KANRouter(Gating):
         self.skip = nn.Linear(dimension, experts)
         self.norm = nn.LayerNorm(experts)
 
-    def gates(
-        self, x: Tensor, ids: Tensor | None, e: int, size: Size, experts: Experts | None
-    ) -> Tensor:
-        del ids, size, experts
-        hidden = self.second(self.first(x))
-        gated = _head(self.value, hidden, e) * _head(self.gate, hidden, e).sigmoid()
-        weight, bias = self.norm.weight[:e], self.norm.bias[:e]
-        total = gated + _head(self.skip, x, e)
-        return F.layer_norm(total, (e,), weight, bias, self.norm.eps).sigmoid()
+    def gates(self, x: Tensor, ids: Tensor | None, size: Size, experts: Experts | None) -> Tensor:
+        del ids, experts
+        hidden, most = self.second(self.first(x)), size.most_experts
+        gated = _head(self.value, hidden, most) * _head(self.gate, hidden, most).sigmoid()
+        residual = gated + _head(self.skip, x, most)
+        total = torch.zeros_like(residual)
+        for e, weight in size.experts:
+            scale, shift = self.norm.weight[:e], self.norm.bias[:e]
+            normed = F.layer_norm(residual[..., :e], (e,), scale, shift, self.norm.eps)
+            total = total + padded(mixed(normed.sigmoid(), weight), size)
+        return total
 
     def room(self, tokens: int, size: Size) -> int | None:
         del size

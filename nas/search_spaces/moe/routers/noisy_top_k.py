@@ -44,10 +44,9 @@ class NoisyTopKRouter(TokenChoice):
         del ids
         return F.linear(x, self.linear.weight[:e])
 
-    def gates(
-        self, x: Tensor, ids: Tensor | None, e: int, size: Size, experts: Experts | None
-    ) -> Tensor:
+    def gates(self, x: Tensor, ids: Tensor | None, size: Size, experts: Experts | None) -> Tensor:
         del experts
+        e = size.most_experts
         clean = noisy = self.scores(x, ids, e)
         spread = F.softplus(F.linear(x, self.noise.weight[:e])) + _LEAST_NOISE
         if self.training:

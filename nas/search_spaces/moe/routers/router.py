@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable
 
@@ -12,9 +13,12 @@ from torch.nn import functional as F
 from nas.search_spaces.moe.auxiliary import with_auxiliary
 from nas.search_spaces.moe.dispatch import admitted, room
 from nas.search_spaces.moe.experts import Experts
-from nas.search_spaces.moe.size import Size, mixed, only
+from nas.search_spaces.moe.size import Size, mixed, only, shares
 
-__all__ = ["Gating", "Router", "TokenChoice", "balance_loss", "chosen", "keep_top"]
+__all__ = [
+    "Gating", "Router", "TokenChoice", "balance_loss", "keep_top", "padded", "ranks",
+    "with_shares",
+]  # fmt: skip
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """From who takes which token (bool) and the weights of outputs, both [B, T, E], to a scalar."""
@@ -60,7 +64,7 @@ class Gating(Router):
         self, experts: int, k: int = 1, capacity: float | None = None, auxiliary: float = 0.0
     ) -> None:
         super().__init__(experts)
-        factor = float("inf") if capacity is None else capacity
+        factor = math.inf if capacity is None else capacity
         one = only(1)  # the width is the experts' business
         self.size = Size(only(experts), one, only(k), only(factor), auxiliary)
 
@@ -76,28 +80,18 @@ class Gating(Router):
             size: What runs; None is what the router was made with.
             experts: Only `CompeteRouter` asks them.
         """
-        size = size or self.size
-        total: Tensor | None = None
-        for value, weight in size.experts:
-            e = int(value)
-            gates = mixed(self.gates(x, ids, e, size, experts), weight)
-            gates = F.pad(gates, (0, size.most_experts - e))
-            total = gates if total is None else total + gates
-        assert total is not None
-        return total
+        return self.gates(x, ids, size or self.size, experts)
 
     @abstractmethod
-    def gates(
-        self, x: Tensor, ids: Tensor | None, e: int, size: Size, experts: Experts | None
-    ) -> Tensor:
-        """Return the weights of the first e experts, [B, T, e]; arguments as for `forward`."""
+    def gates(self, x: Tensor, ids: Tensor | None, size: Size, experts: Experts | None) -> Tensor:
+        """Return what `forward` does."""
 
     def room(self, tokens: int, size: Size) -> int | None:
         """Return the most tokens of a sequence that an expert can have; None where it is open."""
         if not size.is_single:
             return None
         [(experts, _)], [(k, _)], [(factor, _)] = size.experts, size.k, size.capacity
-        return tokens if factor == float("inf") else room(factor, k, tokens, experts)
+        return room(factor, k, tokens, experts)
 
     def run(self, x: Tensor, ids: Tensor, experts: Experts, size: Size) -> Tensor:
         gates = self(x, ids, size, experts)
@@ -118,11 +112,9 @@ class TokenChoice(Gating):
         """
         return scores.softmax(-1) * taken
 
-    def gates(
-        self, x: Tensor, ids: Tensor | None, e: int, size: Size, experts: Experts | None
-    ) -> Tensor:
+    def gates(self, x: Tensor, ids: Tensor | None, size: Size, experts: Experts | None) -> Tensor:
         del experts
-        scores = self.scores(x, ids, e)
+        scores = self.scores(x, ids, size.most_experts)
         return self.limited(scores, size, lambda taken, _: balance_loss(scores, taken))
 
     def limited(self, scores: Tensor, size: Size, loss: Loss) -> Tensor:
@@ -133,21 +125,53 @@ class TokenChoice(Gating):
             size: What runs.
             loss: The auxiliary loss, from who takes which token and with what weights, [B, T, e].
         """
-        tokens, e = scores.shape[1:]
-        total = torch.zeros_like(scores)
-        for k, by_k in size.k:
-            taken = chosen(scores, min(int(k), e))
-            gates = self.weigh(scores, taken)
-            kept = torch.zeros_like(scores)
-            for factor, by_factor in size.capacity:
-                full = tokens if factor == float("inf") else room(factor, k, tokens, e)
-                kept = kept + mixed(admitted(taken, full).to(gates.dtype), by_factor)
-            limited = mixed(gates * kept, by_k)
-            if self.training and (isinstance(size.auxiliary, Tensor) or size.auxiliary):
-                share = 1.0 if by_k is None else by_k.detach()
-                limited = with_auxiliary(limited, size.auxiliary * share * loss(taken, gates))
-            total = total + limited
-        return total
+        scores, total = with_shares(scores, size)
+        by_rank, rank = shares(size.k), ranks(scores)
+        taken = rank < min(max(int(k) for k, _ in size.k), size.most_experts)
+        gates = self.weigh(scores, taken)
+        if by_rank is None:
+            limited = gates * admitted(taken, size)
+        else:  # a mixture of k takes the best expert with all of its weight, the last with little
+            share = F.pad(by_rank, (0, max(0, scores.shape[-1] - len(by_rank))))[rank]
+            limited = gates * share * admitted(share.detach() / by_rank[0].detach(), size)
+        limited = mixed(limited, total)
+        if self.training and (isinstance(size.auxiliary, Tensor) or size.auxiliary):
+            limited = with_auxiliary(limited, size.auxiliary * loss(taken, gates))
+        return limited
+
+
+def with_shares(scores: Tensor, size: Size) -> tuple[Tensor, Tensor | None]:
+    """Lower the scores of experts that not all of a mixture of sizes have.
+
+    The softmax over them is that of the first experts where one size has all the weight.
+
+    Args:
+        scores: [..., e].
+        size: What runs.
+
+    Returns:
+        The scores, and the total weight of the sizes (None: one), by which to multiply.
+    """
+    have = shares(size.experts)
+    if have is None:
+        return scores, None
+    return scores + have.log(), have[0]
+
+
+def ranks(scores: Tensor) -> Tensor:
+    """Return the place of every expert in the order of scores, the best first: as [..., E]."""
+    order: Tensor = scores.argsort(dim=-1, descending=True, stable=True)
+    return order.argsort(dim=-1)
+
+
+def padded(gates: Tensor, size: Size) -> Tensor:
+    """Add zeros for the experts that a smaller choice does not have."""
+    return F.pad(gates, (0, size.most_experts - gates.shape[-1]))
+
+
+def keep_top(scores: Tensor, taken: Tensor) -> Tensor:
+    """Return the softmax over those that are taken; zero for others."""
+    return scores.masked_fill(~taken, -torch.inf).softmax(-1)
 
 
 def balance_loss(scores: Tensor, taken: Tensor) -> Tensor:
@@ -162,14 +186,3 @@ def balance_loss(scores: Tensor, taken: Tensor) -> Tensor:
     fraction = taken.to(scores.dtype).mean((0, 1)) / taken[0, 0].sum()
     probability = scores.softmax(-1).mean((0, 1))
     return scores.shape[-1] * (fraction * probability).sum()
-
-
-def chosen(scores: Tensor, k: int) -> Tensor:
-    """Tell which experts have the k highest scores: bool, as scores [..., E]."""
-    best = scores.topk(k, dim=-1).indices
-    return torch.zeros_like(scores, dtype=torch.bool).scatter(-1, best, True)
-
-
-def keep_top(scores: Tensor, taken: Tensor) -> Tensor:
-    """Return the softmax over those that are taken; zero for others."""
-    return scores.masked_fill(~taken, -torch.inf).softmax(-1)

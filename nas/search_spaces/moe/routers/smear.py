@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nas.search_spaces.moe.experts import Experts
-from nas.search_spaces.moe.routers.router import Router
+from nas.search_spaces.moe.routers.router import Router, with_shares
 from nas.search_spaces.moe.size import Size, mixed
 
 __all__ = ["SmearRouter"]
@@ -36,21 +36,25 @@ class SmearRouter(Router):
         self.linear = nn.Linear(dimension, experts, bias=False)
         nn.init.normal_(self.linear.weight, std=1e-2)
 
-    def forward(self, x: Tensor, e: int | None = None) -> Tensor:
-        """Return the weights of the first e experts (None: all) for sequences: [B, e]."""
-        logits = F.linear(self.norm(x.mean(1)), self.linear.weight[:e])
+    def forward(self, x: Tensor, size: Size | None = None) -> Tensor:
+        """Return the weights of experts for sequences, [B, e].
+
+        Args:
+            x: Tokens, [B, T, d].
+            size: What runs; None: all experts.
+        """
+        weight = self.linear.weight[: size.most_experts if size else None]
+        logits, total = F.linear(self.norm(x.mean(1)), weight), None
+        if size:
+            logits, total = with_shares(logits, size)
         weights = logits.softmax(-1)
         if self.training and self.dropout and weights.shape[-1] > 1:
             kept = torch.rand_like(weights) >= self.dropout
             kept = kept | ~kept.any(-1, keepdim=True)  # never none
             weights = weights * kept
             weights = weights / weights.sum(-1, keepdim=True)
-        return weights
+        return mixed(weights, total)
 
     def run(self, x: Tensor, ids: Tensor, experts: Experts, size: Size) -> Tensor:
         del ids
-        total = torch.zeros_like(x)
-        for e, weight in size.experts:
-            y = experts.merged(x, self(x, int(e)), size)
-            total = total + mixed(y, weight)
-        return total
+        return experts.merged(x, self(x, size), size)

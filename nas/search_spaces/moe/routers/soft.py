@@ -26,12 +26,15 @@ class SoftRouter(Router):
         dimension: Of tokens.
         experts: Number of experts.
         tokens: Of a sequence. There are about as many slots, shared out equally among experts.
+        fewest: Experts that are ever to run, where not always all do: fewer have more slots each.
     """
 
-    def __init__(self, dimension: int, experts: int, tokens: int) -> None:
+    def __init__(
+        self, dimension: int, experts: int, tokens: int, fewest: int | None = None
+    ) -> None:
         super().__init__(experts)
         self.tokens = tokens
-        start = torch.randn(experts, -(-tokens // experts), dimension)
+        start = torch.randn(experts, -(-tokens // (fewest or experts)), dimension)
         self.slots = nn.Parameter(start * dimension**-0.5)
         self.scale = nn.Parameter(torch.ones(1))
 
