@@ -94,7 +94,7 @@ def test_black_box_strategies() -> None:
     [one] = catalog.list_strategies("optuna")
     assert one["short form"] == "optuna:VALUE sets sampler"
     assert any(line.startswith("sampler=tpe  ") for line in one["settings"])
-    assert "short form" not in catalog.list_strategies("rl")[0]
+    assert "short form" not in catalog.list_strategies("evolution")[0]
     assert "settings" not in catalog.list_strategies("random")[0]
 
 

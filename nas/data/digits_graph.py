@@ -22,7 +22,7 @@ class DigitsGraphSettings(NodeSettings):
     """Settings of `digits-graph`."""
 
     features: str = setting("columns", "of the nodes: rows, columns, raw or auto; see npz")
-    neighbours: int = setting(8, "nearest digits that each is joined to")
+    neighbours: int = setting(5, "nearest digits that each is joined to")
     distances: bool = setting(False, "give each edge a feature: how alike its digits are")
 
 

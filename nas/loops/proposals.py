@@ -32,7 +32,7 @@ class Proposals:
         repeats = 0
         while len(found) < n and not self.exhausted:
             [architecture] = self.strategy.ask(1)
-            key = self.space.canonical(architecture)
+            key = self._key(architecture)
             if key not in self.known and key not in found:
                 found[key], repeats = architecture, 0
                 continue
@@ -41,6 +41,20 @@ class Proposals:
                 self.strategy.tell([(architecture, self.known[key])])
             self.exhausted = repeats == MOST_REPEATS
         return list(found.values())
+
+    def _key(self, architecture: Architecture) -> Architecture:
+        try:
+            return self.space.canonical(architecture)
+        except Exception:
+            self.space.require(architecture)  # says what is wrong with a proposal
+            raise
+
+    def _key(self, architecture: Architecture) -> Architecture:
+        try:
+            return self.space.canonical(architecture)
+        except (ArithmeticError, LookupError, ValueError):
+            self.space.require(architecture)  # says what is wrong with it
+            raise
 
     def tell(self, architecture: Architecture, measurement: Measurement) -> None:
         """Remember a measurement and tell it to the strategy."""

@@ -13,7 +13,7 @@ import networkx as nx
 from nas import registry
 from nas.errors import NasError, unknown
 from nas.search_spaces.graph.space import GraphNetworkSettings, GraphSpace
-from nas.settings import fill, setting
+from nas.settings import fill, require_ranges, setting
 from nas.space import Architecture, Decision, Path, Scores
 
 if TYPE_CHECKING:
@@ -41,10 +41,14 @@ class GNNSupernetSettings(GraphNetworkSettings):
         (), "what has weights of its own for every option: attention, activation or both"
     )
 
+    shrink: int = setting(1, "hidden sizes of the supernet are divided by this: 1, 2 or 4")
+
     group: ClassVar[str] = "supernet"
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        valid = self.shrink > 0 and HIDDEN[0] % self.shrink == 0
+        require_ranges(self, self.group, {"shrink": (valid, f"a divisor of {HIDDEN[0]}")})
         for name in self.separate:
             if name not in _SEPARABLE:
                 raise unknown("supernet.separate", name, _SEPARABLE)
@@ -148,6 +152,9 @@ class GNN(GraphSpace):
         ]
         network = MacroSupernetwork(layers, self.features(task), task.outputs, **vars(chosen))
         return Supernet(network, self.path)
+
+    def supernet_defaults(self, scale: str) -> dict[str, Any]:
+        return {} if scale == "paper" else {"shrink": 4}
 
     def path(self, architecture: Architecture) -> Path:
         return {d.name: c for d, c in zip(self.decisions, architecture.choices, strict=True)}

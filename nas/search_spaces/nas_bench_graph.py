@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import permutations, product
 from math import prod
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 import numpy as np
@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 
 from nas import registry
 from nas.errors import NasError, unknown
-from nas.space import Architecture, Choices, Decision, SearchSpace
+from nas.search_spaces.graph.space import GraphSpace, HiddenSettings
+from nas.settings import fill
+from nas.space import Architecture, Choices, Decision, Path, Scores
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from nas.supernet import Supernet
+    from nas.task import TaskInfo
 
 __all__ = ["OPERATIONS", "NASBenchGraph"]
 
@@ -42,11 +50,11 @@ _SKIP_WEIGHTS = 2 ** np.arange(NODES)[::-1]
     "graph networks: a tree of 4 nodes with 9 operations",
     "Qin et al., NAS-Bench-Graph, NeurIPS 2022, arXiv:2206.09166",
 )
-class NASBenchGraph(SearchSpace):
+class NASBenchGraph(GraphSpace):
     """Four nodes, each with one earlier node or the input before it, and one of nine operations.
 
-    Nodes that no other node takes are concatenated. 24 * 9^4 less the 24 that only skip are
-    157,440 architectures, of which 26,206 are different.
+    Nodes that no other node takes are concatenated, but for those that only hand on the input.
+    24 * 9^4 less the 24 that only skip are 157,440 architectures, of which 26,206 are different.
     """
 
     name = "nas-bench-graph"
@@ -176,23 +184,54 @@ class NASBenchGraph(SearchSpace):
 
     # -- networks -----------------------------------------------------------------------------
 
-    def _no_networks(self) -> NoReturn:
-        raise NasError(
-            "space 'nas-bench-graph' has no networks here yet, for they need data that are graphs; "
-            "search it with --evaluator table"
+    def build(self, architecture: Architecture, task: TaskInfo, **settings: Any) -> nn.Module:
+        from nas.search_spaces.graph.tree import TreeNetwork
+
+        chosen = fill(HiddenSettings, settings, "network")
+        config: dict[str, Any] = {
+            "links": self.links(self.require(architecture)),
+            "operations": self.operations(architecture),
+            "features": self.features(task),
+            "classes": task.outputs,
+            **vars(chosen),
+        }
+        network = TreeNetwork(**config)
+        network.config = config
+        return network
+
+    def supernet(self, task: TaskInfo, **options: Any) -> Supernet:
+        from nas.search_spaces.graph.tree_supernetwork import TreeSupernetwork
+        from nas.search_spaces.sliced.options import without_cells
+        from nas.supernet import Supernet
+
+        chosen = fill(HiddenSettings, without_cells(options, self.name), "supernet")
+        inputs, operations = (
+            [self.decisions[column] for column in columns]
+            for columns in (_INPUT_COLUMNS, _OP_COLUMNS)
         )
+        features = self.features(task)
+        network = TreeSupernetwork(inputs, operations, features, task.outputs, **vars(chosen))
+        return Supernet(network, self.path)
 
-    def build(self, architecture: Architecture, task: Any, **settings: Any) -> NoReturn:
-        self._no_networks()
+    def path(self, architecture: Architecture) -> Path:
+        return {d.name: c for d, c in zip(self.decisions, architecture.choices, strict=True)}
 
-    def supernet(self, task: Any, **options: Any) -> NoReturn:
-        self._no_networks()
+    def derive(self, scores: Scores) -> Architecture:
+        """Take the strongest option of every decision.
 
-    def path(self, architecture: Architecture) -> NoReturn:
-        self._no_networks()
-
-    def derive(self, scores: Any) -> NoReturn:
-        self._no_networks()
+        Where all operations would be skip, one is not: that which loses least.
+        """
+        choices = [int(scores[decision.name].argmax()) for decision in self.decisions]
+        if all(choices[column] == SKIP for column in _OP_COLUMNS):
+            losses = {}
+            for column in _OP_COLUMNS:
+                others = scores[self.decisions[column].name].copy()
+                others[SKIP] = -np.inf
+                loss = scores[self.decisions[column].name][SKIP] - others.max()
+                losses[column] = (float(loss), int(others.argmax()))
+            column = min(losses, key=lambda column: losses[column][0])
+            choices[column] = losses[column][1]
+        return Architecture(self.name, tuple(choices))
 
 
 # -- normal forms -----------------------------------------------------------------------------

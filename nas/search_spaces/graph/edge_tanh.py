@@ -37,7 +37,7 @@ class _EdgeTanh(torch.autograd.Function):
     def forward(ctx: Any, a: Tensor, b: Tensor, units: Tensor, edges: Structure) -> Tensor:
         ctx.edges = edges
         ctx.save_for_backward(a, b, units)
-        return torch.cat([_plain(a, b, units, *ends) for ends in _parts(a, edges)])
+        return torch.cat([_units(a, b, *ends) @ units for ends in _parts(a, edges)])
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -57,12 +57,16 @@ def _by_parts(
     for target, source in _parts(a, edges):
         part = gradient[start : start + len(target)]
         start += len(target)
-        y = torch.tanh(a[target] + b[source])
+        y = _units(a, b, target, source)
         of_units += part.flatten() @ y.flatten(0, 1)
         inner = y.square_().neg_().add_(1).mul_(units).mul_(part.unsqueeze(-1))
         of_a.index_add_(0, target, inner)
         of_b.index_add_(0, source, inner)
     return of_a, of_b, of_units
+
+
+def _units(a: Tensor, b: Tensor, target: Tensor, source: Tensor) -> Tensor:
+    return a.index_select(0, target).add_(b.index_select(0, source)).tanh_()
 
 
 def _parts(a: Tensor, edges: Structure) -> list[tuple[Tensor, Tensor]]:

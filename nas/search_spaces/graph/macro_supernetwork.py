@@ -8,7 +8,8 @@ nodes, so that a mixture costs little more than the largest architecture.
 
 By default all attentions and activations of a layer use the same transform. `separate` gives those
 of different attention, or activation, or both, weights of their own, as Zhou et al., Auto-GNN
-(AGNN), arXiv:1909.03184, sec. 4.3 have it; then a mixture runs every one of them.
+(AGNN), arXiv:1909.03184, sec. 4.3 have it; then a mixture runs every one of them. `shrink` divides
+all hidden sizes, as supernets of cells have fewer channels than what is trained in the end.
 """
 
 from __future__ import annotations
@@ -89,6 +90,7 @@ class SuperLayer(nn.Module):
         last: Whether heads are averaged.
         dropout: Of the attention.
         separate: Of `SEPARABLE`, those whose options have weights of their own.
+        shrink: What hidden sizes are divided by.
     """
 
     def __init__(
@@ -98,17 +100,19 @@ class SuperLayer(nn.Module):
         last: bool,
         dropout: float,
         separate: Sequence[str],
+        shrink: int,
     ) -> None:
         super().__init__()
         self.last, self.dropout, self.separate = last, dropout, tuple(separate)
+        self.shrink = shrink
         self.attention, self.aggregation, self.activation = (
             Choice[str](decisions[field]) for field in FIELDS[:3]
         )
         self.heads, self.hidden = (Size(decisions[field]) for field in FIELDS[3:])
-        sizes = max(self.heads.options), max(self.hidden.options)
+        self.largest = max(self.heads.options), max(self.hidden.options) // shrink
         self.weights = nn.ModuleDict()
         for attention, activation in product(*map(self._keys, SEPARABLE)):
-            self.weights[f"{attention}-{activation}"] = Weights(inputs, *sizes, last)
+            self.weights[f"{attention}-{activation}"] = Weights(inputs, *self.largest, last)
 
     @property
     def choices(self) -> dict[str, Choice[Any]]:
@@ -133,7 +137,8 @@ class SuperLayer(nn.Module):
             y = self.attention.mix(lambda name: self._activated(x, edges, name))
         else:
             y = self._activated(x, edges, SHARED)
-        y = self.hidden.masked(y.movedim(-1, 1)).movedim(1, -1)
+        sizes = [size // self.shrink for size in self.hidden.options]
+        y = self.hidden.masked(y.movedim(-1, 1), sizes).movedim(1, -1)
         return y if self.last else self.heads.masked(y)
 
     def _activated(self, x: Tensor, edges: Structure, attention: str) -> Tensor:
@@ -148,7 +153,7 @@ class SuperLayer(nn.Module):
     def _linear(self, x: Tensor, edges: Structure, attention: str, activation: str) -> Tensor:
         """Run all but the activation, with the weights of one attention and activation."""
         weights = self.weights_for(attention, activation)
-        h = weights.transform(x, self.heads.largest, self.hidden.largest)
+        h = weights.transform(x, self.heads.largest, self.hidden.largest // self.shrink)
         if attention == SHARED:
             shares = self.attention.mix(lambda name: self._attend(name, h, weights, edges))
         else:
@@ -177,7 +182,7 @@ class SuperLayer(nn.Module):
         """Return the weights of a `MacroLayer` by name, some more than it needs.
 
         Args:
-            options: The chosen ones, by `FIELDS`.
+            options: The chosen ones, by `FIELDS`, hidden sizes as they are here.
             inputs: (features,), or heads and hidden size chosen before.
         """
         weights = self.weights_for(options["attention"], options["activation"])
@@ -203,6 +208,7 @@ class MacroSupernetwork(nn.Module):
         decisions: Of every layer, by `FIELDS`.
         features, classes, dropout, pool: As for `MacroNetwork`.
         separate: Of "attention" and "activation", those whose options have weights of their own.
+        shrink: What hidden sizes are divided by.
     """
 
     def __init__(
@@ -212,7 +218,8 @@ class MacroSupernetwork(nn.Module):
         classes: int,
         dropout: float,
         pool: str,
-        separate: Sequence[str],
+        separate: Sequence[str] = (),
+        shrink: int = 1,
     ) -> None:
         super().__init__()
         self.features = features
@@ -222,8 +229,9 @@ class MacroSupernetwork(nn.Module):
         inputs: tuple[int, ...] = (features,)
         for number, fields in enumerate(decisions, 1):
             last = number == len(decisions)
-            self.layers.append(SuperLayer(fields, inputs, last, dropout, separate))
-            inputs = max(fields["heads"].options), max(fields["hidden"].options)  # type: ignore[type-var, assignment]
+            layer = SuperLayer(fields, inputs, last, dropout, separate, shrink)
+            self.layers.append(layer)
+            inputs = layer.largest
         self.classifier = nn.Linear(inputs[-1], classes)
 
     def forward(self, graph: Any) -> Tensor:
@@ -243,6 +251,7 @@ class MacroSupernetwork(nn.Module):
         for number, layer in enumerate(self.layers):
             assert isinstance(layer, SuperLayer)
             fields = chosen(layer.choices, path)
+            fields["hidden"] //= layer.shrink
             for name, tensor in layer.plain(fields, inputs).items():
                 state[f"layers.{number}.{name}"] = tensor
             inputs = fields["heads"], fields["hidden"]

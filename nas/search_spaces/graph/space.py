@@ -12,7 +12,7 @@ from nas.space import SearchSpace
 if TYPE_CHECKING:
     from nas.task import TaskInfo
 
-__all__ = ["POOLS", "GraphNetworkSettings", "GraphSpace"]
+__all__ = ["POOLS", "GraphNetworkSettings", "GraphSpace", "HiddenSettings"]
 
 POOLS = ("mean", "max", "sum")
 KINDS = ("nodes", "graphs")
@@ -31,6 +31,17 @@ class GraphNetworkSettings:
         if self.pool not in POOLS:
             raise unknown(f"{self.group}.pool", self.pool, POOLS)
         require_ranges(self, self.group, {"dropout": (0 <= self.dropout < 1, "0 to below 1")})
+
+
+@dataclass
+class HiddenSettings(GraphNetworkSettings):
+    """Settings of networks whose states all have as many features."""
+
+    hidden: int = setting(64, "features of every state")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_ranges(self, self.group, {"hidden": (self.hidden >= 1, "at least 1")})
 
 
 class GraphSpace(SearchSpace):

@@ -190,7 +190,7 @@ def _largest(x: Tensor, weights: Tensor, edges: Structure) -> tuple[Tensor, Tens
         ranks = torch.zeros_like(own, dtype=torch.int32)
         for rank, nodes in enumerate(have):
             edge = first[:nodes] + rank
-            messages = own[edges.source[edge]].mul_(of_edges[edge, None])
+            messages = own.index_select(0, edges.source[edge]).mul_(of_edges[edge, None])
             ranks[:nodes].masked_fill_(messages > largest[:nodes], rank)
             torch.maximum(largest[:nodes], messages, out=largest[:nodes])
         largest[have[0] if have else 0 :] = 0

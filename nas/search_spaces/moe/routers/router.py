@@ -160,7 +160,7 @@ def with_shares(scores: Tensor, size: Size) -> tuple[Tensor, Tensor | None]:
 
 def ranks(scores: Tensor) -> Tensor:
     """Return the place of every expert in the order of scores, the best first: as [..., E]."""
-    order: Tensor = scores.argsort(dim=-1, descending=True, stable=True)
+    order: Tensor = scores.argsort(dim=-1, descending=True)
     return order.argsort(dim=-1)
 
 
