@@ -159,8 +159,8 @@ class _Loop:
         reasons = Counter(t.measurement.error for t in trials if not t.measurement.ok)
         if reasons:
             [(reason, _)] = reasons.most_common(1)
-            often = "most often with " if len(reasons) > 1 else ""
-            progress.warn(f"{self.failed} of {len(trials)} architectures failed: {often}{reason}")
+            how = ", most often with" if len(reasons) > 1 else ":"
+            progress.warn(f"{self.failed} of {len(trials)} architectures failed{how} {reason}")
         if self.refused:
             progress.note(f"{self.refused} of {len(trials)} architectures broke a limit")
 
@@ -177,6 +177,7 @@ class _Loop:
             metrics = done[-1].measurement.metrics
             reason = next(filter(None, (limit.refusal(metrics) for limit in objective.limits)))
             raise NasError(
-                f"none of {len(done)} architectures keeps the limits ({limits}); of the last, {reason}"
+                f"none of {len(done)} architectures keeps the limits ({limits}); of the last, "
+                f"{reason}"
             )
         return best
