@@ -75,13 +75,14 @@ class Plan:
             progress: Where to say that the first costs take long, as networks are built for them.
         """
         limits = [limit for limit in self.objective.limits if limit.metric in evaluator.foreseen]
+        names = [limit.metric for limit in limits]
         timeout, start, told = self.config["timeout"], time.monotonic(), bool(self._costs)
 
         def costs(architectures: Sequence[Architecture]) -> list[dict[str, float]]:
             nonlocal told
             new = [a for a in architectures if a not in self._costs]
             with time_limit(timeout and timeout * len(new)):
-                self._costs.update(zip(new, evaluator.costs(new), strict=True))
+                self._costs.update(zip(new, evaluator.costs(new, names), strict=True))
             if not told and time.monotonic() - start > _PATIENCE:
                 told = True
                 text = ", ".join(map(str, limits))
@@ -92,9 +93,9 @@ class Plan:
 
 
 def make_plan(
-    space: Any, strategy: str, data: str | Task | None, evaluator: str, objective: str | None, limit: str,
-    evaluations: int | None, timeout: float | None, scale: str | None, seed: int, device: str,
-    settings: Mapping[str, Mapping[str, Any]], download: bool,
+    space: Any, strategy: str, data: str | Task | None, evaluator: str, objective: str | None,
+    limit: str, evaluations: int | None, timeout: float | None, scale: str | None, seed: int,
+    device: str, settings: Mapping[str, Mapping[str, Any]], download: bool,
 ) -> Plan:  # fmt: skip
     """Check all that a search was asked for; the arguments are those of `nas.search.search`.
 

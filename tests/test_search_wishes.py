@@ -230,7 +230,7 @@ def test_what_hangs_while_its_costs_are_told_is_not_proposed(
 ) -> None:
     one = {"evaluator": {"epochs": 1, "cutout": 0}}
     run = search(
-        evaluator="train", space=Net, data=tiny_task, timeout=0.2, limit="params<1M",
+        evaluator="train", space=Net, data=tiny_task, timeout=0.2, limit="flops<1G",
         evaluations=2, settings=one,
     )  # fmt: skip
     [trial] = run.trials()

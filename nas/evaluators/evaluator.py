@@ -135,15 +135,25 @@ class Evaluator(ABC):
         """How many architectures `evaluate_many` takes at best; 1: it gains nothing by more."""
         return 1
 
-    def costs(self, architectures: Sequence[Architecture]) -> list[dict[str, float]]:
-        """Return the metrics named in `foreseen`, without an evaluation."""
-        from nas.measure import measure
+    def costs(
+        self, architectures: Sequence[Architecture], names: Sequence[str] | None = None
+    ) -> list[dict[str, float]]:
+        """Return metrics named in `foreseen`, without an evaluation.
+
+        Args:
+            architectures: Whose.
+            names: Which; None is all. What takes a forward pass is not done for nothing.
+        """
+        from nas.measure import count_flops, count_parameters
 
         context, found = self.context, []
+        wanted = ("params", "flops") if names is None else names
         for architecture in architectures:
             network = context.space.build(architecture, context.task.info, **context.network)
-            figures = measure(network, context.task.info)
-            found.append({"params": figures["parameters"], "flops": figures["flops"]})
+            costs = {"params": float(count_parameters(network))}
+            if "flops" in wanted:
+                costs["flops"] = float(count_flops(network, context.task.info))
+            found.append({name: costs[name] for name in wanted})
         return found
 
     def _costs(self, architecture: Architecture) -> dict[str, float]:
@@ -151,9 +161,8 @@ class Evaluator(ABC):
         from nas.measure import latency
 
         context, wanted = self.context, self.context.costs
-        found: dict[str, float] = {}
-        if set(wanted) & set(self.foreseen):
-            [found] = self.costs([architecture])
+        foreseen = [name for name in wanted if name in self.foreseen]
+        found = self.costs([architecture], foreseen)[0] if foreseen else {}
         if "latency" in wanted and "latency" not in found:
             network = context.space.build(architecture, context.task.info, **context.network)
             network.to(context.task.device)
@@ -224,7 +233,8 @@ class Evaluator(ABC):
         if isinstance(result, Exception):
             return result
         try:
-            return {**self._costs(architecture), **result}
+            with time_limit(self.context.timeout):
+                return {**self._costs(architecture), **result}
         except Exception as error:
             return error
 

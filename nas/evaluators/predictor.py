@@ -119,8 +119,10 @@ class PredictorEvaluator(Evaluator):
     def prepare(self) -> None:
         self.base.prepare()
 
-    def costs(self, architectures: Sequence[Architecture]) -> list[dict[str, float]]:
-        return self.base.costs(architectures)
+    def costs(
+        self, architectures: Sequence[Architecture], names: Sequence[str] | None = None
+    ) -> list[dict[str, float]]:
+        return self.base.costs(architectures, names)
 
     def weights_of(self, architecture: Architecture) -> Any:
         """Return what was measured; None too where a supernet measures, whose widths are others."""

@@ -22,6 +22,7 @@ from nas.evaluators.evaluator import Context, Evaluator
 from nas.proxies.proxy import Proxy
 from nas.settings import require_ranges, setting
 from nas.space import Architecture
+from nas.timeouts import time_limit
 
 __all__ = ["ProxyEvaluator", "ProxySettings"]
 
@@ -114,7 +115,9 @@ class ProxyEvaluator(Evaluator):
         with self.context.progress.bar("reference", len(sampled), 0) as bar:
             for architecture in sampled:
                 try:
-                    for name, value in self._values(architecture).items():
+                    with time_limit(self.context.timeout):
+                        values = self._values(architecture)
+                    for name, value in values.items():
                         found[name].append(value)
                 except Exception as error:  # of this architecture; there are others
                     failure = error

@@ -28,6 +28,7 @@ from nas.objective import Measurement
 from nas.precision import as_float, autocast, check_precision
 from nas.settings import require_ranges, setting
 from nas.space import Architecture, Path
+from nas.timeouts import time_limit
 
 __all__ = [
     "SupernetEvaluator",
@@ -232,11 +233,12 @@ class SupernetEvaluator(Evaluator):
     def _step(self, path: Path, x: Tensor, target: Tensor) -> tuple[float, int]:
         """Train the weights of one path; return the loss and the number of right predictions."""
         task, s = self.context.task, self.settings
-        with autocast(s.precision, x.device):
-            output = as_float(self.supernet(x, path))
-        loss = task.loss(output, target)
-        self._optimizer.zero_grad()
-        torch.autograd.backward(loss)
+        with time_limit(self.context.timeout):
+            with autocast(s.precision, x.device):
+                output = as_float(self.supernet(x, path))
+            loss = task.loss(output, target)
+            self._optimizer.zero_grad()
+            torch.autograd.backward(loss)
         norm = nn.utils.clip_grad_norm_(self.supernet.parameters(), s.grad_clip).item()
         value = loss.item()
         if not math.isfinite(value + norm):

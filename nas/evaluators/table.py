@@ -58,9 +58,12 @@ class TableEvaluator(Evaluator):
         for line in [f"table {self.benchmark.name}", *self.benchmark.describe()]:
             self.context.progress.note(line)
 
-    def costs(self, architectures: Sequence[Architecture]) -> list[dict[str, float]]:
+    def costs(
+        self, architectures: Sequence[Architecture], names: Sequence[str] | None = None
+    ) -> list[dict[str, float]]:
         rows = self.benchmark.table.rows(self.context.space.to_array(architectures))
-        values = {metric: self.benchmark.values(metric)[rows] for metric in self.foreseen}
+        chosen = [metric for metric in self.foreseen if names is None or metric in names]
+        values = {metric: self.benchmark.values(metric)[rows] for metric in chosen}
         return [
             {metric: float(column[i]) for metric, column in values.items()}
             for i in range(len(rows))

@@ -48,7 +48,11 @@ def test_another_table_is_not_overwritten(plain: Path, empty_home: Path) -> None
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(PLAIN[:-5], "truncated"), (PLAIN.replace("none", "nine"), "nine"), ("x,y\n1,2\n", "is not")],
+    [
+        (PLAIN[:-5], "truncated"),
+        (PLAIN.replace("none", "nine"), "nine"),
+        ("x,y\n1,2\n", "no benchmark"),
+    ],
 )
 def test_what_cannot_be_read_leaves_nothing(
     plain: Path, empty_home: Path, content: str, reason: str

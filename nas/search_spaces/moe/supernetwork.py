@@ -75,6 +75,12 @@ class SizeGate(Mutable):
 class MoEChoice(nn.Module):
     """A feed-forward block, dense or of experts, with all that can be chosen about it.
 
+    A path runs exactly the plain layer of its sizes. A mixture runs every kind of router once, at
+    the largest sizes: experts, hidden units and choices count by the total weight of the sizes that
+    have them, and capacity is that of the mean number of experts and k. Experts run once for all
+    routers that weigh their outputs. The gate of `auxiliary` has no say in the task's own loss, so
+    that gradients alone draw it towards zero.
+
     Args:
         decisions: Of the block, by their names without the block's: layer, router, experts, width
             (with numbers of hidden units), k, capacity, shared, auxiliary.
