@@ -159,20 +159,9 @@ def draw_edf(
     Raises:
         NasError: The path cannot be written.
     """
-    from nas.checkpoint import atomic
-    from nas.draw import FORMATS, save
+    from nas.draw import save
 
-    path = Path(path)
-    kind = path.suffix[1:].lower()
-    if kind not in FORMATS:
-        allowed = ", ".join(f".{name}" for name in FORMATS)
-        raise NasError(f"cannot draw into '{path}': unknown suffix. Allowed: {allowed}.")
-    if not path.parent.is_dir():
-        raise NasError(f"cannot draw into '{path}': the folder '{path.parent}' does not exist.")
-    drawing = _figure(distributions, metric)
-    with atomic(path) as stream:
-        save(drawing, stream, kind, dpi)
-    return path
+    return save(lambda: _figure(distributions, metric), path, dpi)
 
 
 def _figure(distributions: Sequence[Distribution], metric: str) -> Figure:

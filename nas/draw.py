@@ -7,7 +7,7 @@ edges keep apart by construction. A long chain is folded into rows, as text is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path as FilePath
 from typing import IO, Any
 
@@ -35,6 +35,8 @@ __all__ = [
     "draw",
     "family",
     "figure",
+    "paint",
+    "save",
     "text",
     "tint",
 ]
@@ -68,6 +70,11 @@ def draw(
         NasError: The suffix is none of the three, the path cannot be written, or the graph is
             empty or has a cycle.
     """
+    return save(lambda: figure(graph, title), path, dpi)
+
+
+def save(make: Callable[[], Figure], path: str | FilePath, dpi: int) -> FilePath:
+    """Write a figure, made after the path has been checked; arguments and errors as for `draw`."""
     path = FilePath(path)
     kind = path.suffix[1:].lower()
     if kind not in FORMATS:
@@ -75,13 +82,13 @@ def draw(
         raise NasError(f"cannot draw into '{path}': unknown suffix. Allowed: {allowed}.")
     if not path.parent.is_dir():
         raise NasError(f"cannot draw into '{path}': the folder '{path.parent}' does not exist.")
-    drawing = figure(graph, title)
+    drawing = make()
     with atomic(path) as stream:
-        save(drawing, stream, kind, dpi)
+        _write_figure(drawing, stream, kind, dpi)
     return path
 
 
-def save(drawing: Figure, stream: IO[bytes], kind: str, dpi: int) -> None:
+def _write_figure(drawing: Figure, stream: IO[bytes], kind: str, dpi: int) -> None:
     """Write the figure so that the same graph gives the same bytes, with fonts papers accept."""
     dpi = min(dpi, int(65_000 / max(drawing.get_size_inches())))  # Agg has 16 bits for a side
     dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}

@@ -118,7 +118,8 @@ class Run:
     def space(self) -> SearchSpace:
         """The space that was searched."""
         if self._space is None:
-            self._space = resolve_space(self.config["space"]).for_task(self.info)
+            space = resolve_space(self.config["space"])
+            self._space = space.for_task(self.info) if self.config["task"] else space
         return self._space
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,9 @@ from nas import registry  # noqa: E402
 from nas.mutables import Elastic, OneOf, SomeOf  # noqa: E402
 from nas.search_spaces.module import ModuleSpace  # noqa: E402
 from nas.space import SearchSpace  # noqa: E402
+from nas.task import TaskInfo  # noqa: E402
 from nas.testing import SpaceContract, SupernetContract  # noqa: E402
+from nas.testing.contract import TASKS  # noqa: E402
 
 Options = Mapping[str, Any]
 
@@ -32,11 +35,24 @@ VARIANTS: tuple[Options, ...] = (
     {"channels": 8, "partial_channels": 4, "edge_gates": True},
     {"channels": 8, "partial_channels": 2, "edge_gates": True, "affine": True},
 )
+GRAPH = {"hidden": 8}
 SUPERNETS: dict[str, list[Options]] = {
     "darts": [CELLS | variant for variant in VARIANTS],
     "nas-bench-201": [DENSE | variant for variant in VARIANTS],
+    "nas-bench-graph": [GRAPH],
+    "gnn": [{}, {"shrink": 4, "separate": ("attention",)}],
+    "gnn-micro": [GRAPH, GRAPH | {"cells": 3}],
+    "gnn-mp": [GRAPH],
 }
 """Options of `supernet`; a space without an entry takes its own for scale "small"."""
+
+TASK_VARIANTS: dict[str, list[TaskInfo]] = {
+    "nas-bench-graph": [TASKS["graphs"]],
+    "gnn": [TASKS["graphs"]],
+    "gnn-micro": [TASKS["graphs"]],
+    "gnn-mp": [replace(TASKS["nodes"], edge_features=2), replace(TASKS["graphs"], edge_features=1)],
+}
+"""More tasks that supernets are tested on, beside that of the space's kind."""
 
 ALWAYS: dict[str, Options] = {"darts": {"pool_norm": True}}
 """What `build` needs besides to give the networks that a supernet extracts."""
@@ -44,8 +60,10 @@ ALWAYS: dict[str, Options] = {"darts": {"pool_norm": True}}
 
 def matching(name: str, options: Options) -> Options | None:
     """Return the settings of `build` that match a supernet's options."""
-    if name not in SUPERNETS:
+    if name not in SUPERNETS or "shrink" in options:
         return None
+    if registry.get("search_spaces", name).factory.kind == "nodes":
+        return options
     same = {key: value for key, value in options.items() if key != "edge_gates"}
     return {"affine": False, **same, **ALWAYS.get(name, {})}
 
@@ -71,6 +89,22 @@ def registered() -> list[type]:
                 classes.append(type(f"Test_{name}", (SpaceContract,), common | own))
             label = "_".join(f"{key}_{value}" for key, value in options.items())
             classes.append(type(f"Test_{name}_{label}", (SupernetContract,), common | own))
+        classes += other_tasks(name, common)
+    return classes
+
+
+def other_tasks(name: str, common: Mapping[str, Any]) -> list[type]:
+    """Make the test classes of a space on other tasks."""
+    classes = []
+    for i, task in enumerate(TASK_VARIANTS.get(name, [])):
+        own = {
+            "make_task": lambda _, task=task: task,
+            "supernet_options": SUPERNETS[name][0],
+            "matching_settings": matching(name, SUPERNETS[name][0]),
+            "networks": 1,
+        }
+        bases = (SpaceContract, SupernetContract)
+        classes.append(type(f"Test_{name}_task_{i}", bases, {**common, "samples": 20} | own))
     return classes
 
 
@@ -79,12 +113,10 @@ globals().update({cls.__name__: cls for cls in registered()})
 
 def test_which_spaces_have_a_supernet() -> None:
     """Other tests skip a supernet that is refused; these are not to be skipped."""
-    from nas.task import TaskInfo
-
     for name, options in SUPERNETS.items():
         space = registry.get("search_spaces", name).factory()
         for chosen in options:
-            assert space.supernet(TaskInfo((3, 8, 8), 10), **chosen).gates
+            assert space.supernet(TASKS[space.kind], **chosen).gates
 
 
 # -- modules of a user ------------------------------------------------------------------------

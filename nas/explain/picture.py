@@ -11,8 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from nas.checkpoint import atomic
-from nas.draw import EDGE, FORMATS, INK, PAPER, paint, save
+from nas.draw import EDGE, INK, PAPER, paint, save
 from nas.drawing.cells import cells_of
 from nas.drawing.routes import Plan, lay_out
 from nas.errors import NasError
@@ -43,17 +42,7 @@ def draw_explanation(
     Raises:
         NasError: The path cannot be written, or there is nothing to draw.
     """
-    path = Path(path)
-    kind = path.suffix[1:].lower()
-    if kind not in FORMATS:
-        allowed = ", ".join(f".{name}" for name in FORMATS)
-        raise NasError(f"cannot draw into '{path}': unknown suffix. Allowed: {allowed}.")
-    if not path.parent.is_dir():
-        raise NasError(f"cannot draw into '{path}': the folder '{path.parent}' does not exist.")
-    drawing = figure_of(explanation, top)
-    with atomic(path) as stream:
-        save(drawing, stream, kind, dpi)
-    return path
+    return save(lambda: figure_of(explanation, top), path, dpi)
 
 
 @dataclass

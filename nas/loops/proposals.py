@@ -49,13 +49,6 @@ class Proposals:
             self.space.require(architecture)  # says what is wrong with a proposal
             raise
 
-    def _key(self, architecture: Architecture) -> Architecture:
-        try:
-            return self.space.canonical(architecture)
-        except (ArithmeticError, LookupError, ValueError):
-            self.space.require(architecture)  # says what is wrong with it
-            raise
-
     def tell(self, architecture: Architecture, measurement: Measurement) -> None:
         """Remember a measurement and tell it to the strategy."""
         self.remember(architecture, measurement)

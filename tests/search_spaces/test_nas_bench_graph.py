@@ -15,6 +15,7 @@ from nas.space import Architecture
 from nas.task import TaskInfo
 
 SPACE = NASBenchGraph()
+TASK = TaskInfo((5,), 3, "nodes")
 EVERYTHING = np.array(list(product(*(range(n) for n in SPACE.cardinalities))))
 VALID = EVERYTHING[SPACE.valid(EVERYTHING)]
 
@@ -166,13 +167,53 @@ def test_operations_are_drawn_evenly() -> None:
     assert counts.min() > 850 and counts.max() < 1_150
 
 
-def test_there_are_no_networks_yet() -> None:
-    a, task = SPACE.parse("0:gcn|1:gat|1:fc|2:skip"), TaskInfo((5,), 2)
-    for call in (
-        lambda: SPACE.build(a, task),
-        lambda: SPACE.supernet(task),
-        lambda: SPACE.path(a),
-        lambda: SPACE.derive({}),
-    ):
-        with pytest.raises(NasError, match="search it with --evaluator table"):
-            call()
+def built(text: str) -> Any:
+    return SPACE.build(SPACE.parse(text), TASK, hidden=4)
+
+
+@pytest.mark.parametrize(
+    ("text", "read_out"),
+    [
+        ("0:gcn|1:gat|1:fc|2:skip", [3, 4]),
+        ("0:gcn|1:gat|2:fc|3:gin", [4]),
+        ("0:gcn|0:gat|0:fc|0:skip", [1, 2, 3]),  # a skip of the input adds nothing
+        ("0:skip|1:skip|0:fc|2:cheb", [3, 4]),
+        ("0:skip|0:gcn|1:skip|2:skip", [4]),
+    ],
+)
+def test_leaves_are_read_out(text: str, read_out: list[int]) -> None:
+    network = built(text)
+    assert network.leaves == read_out
+    assert network.classifier.in_features == 4 * len(read_out)
+    assert network(TASK.example(12)).shape == (12, 3)
+
+
+def test_equal_architectures_compute_the_same() -> None:
+    """For the paper's classes this holds up to the order of what is read out."""
+    import torch
+
+    graph: Any = TASK.example(12)
+    drawn = SPACE.sample(np.random.default_rng(0), 60)
+    for a in [a for a in drawn if SPACE.canonical(a) != a][:20]:
+        found = []
+        for architecture in (a, SPACE.canonical(a)):
+            network = SPACE.build(architecture, TASK, hidden=4, dropout=0.0).eval()
+            for parameter in network.parameters():
+                torch.nn.init.constant_(parameter, 0.1)  # no operation or order is special
+            found.append(network(graph))
+        assert torch.allclose(*found)
+
+
+def test_derive_does_not_skip_everything() -> None:
+    scores = {d.name: np.zeros(len(d.options)) for d in SPACE.decisions}
+    for name, scored in scores.items():
+        if name.endswith("/op"):
+            scored[SKIP], scored[1] = 2.0, 0.5
+    scores["3/op"][4] = 1.9  # the one that loses least
+    found = SPACE.operations(SPACE.derive(scores))
+    assert found == ["skip", "skip", OPERATIONS[4], "skip"]
+
+
+def test_wrong_kind_of_task() -> None:
+    with pytest.raises(NasError, match="'nas-bench-graph' needs a graph"):
+        SPACE.supernet(TaskInfo((5,), 2))

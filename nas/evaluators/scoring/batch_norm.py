@@ -25,6 +25,9 @@ def recalibrate(module: nn.Module, run: Callable[[Any], Any], batches: Iterable[
         batches: Inputs.
     """
     norms = [m for m in _norms(module) if m.track_running_stats]
+    if not norms:
+        module.eval()
+        return
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()

@@ -17,6 +17,7 @@ from nas.mutables import Gate, Mutable
 from nas.search_spaces.cells.dense_network import ResidualBlock
 from nas.search_spaces.cells.operations import ReLUConvBN
 from nas.search_spaces.cells.sized_network import Projection, SizedCell, SizedNetwork
+from nas.search_spaces.sliced.layers import batch_norm
 from nas.space import Decision
 
 __all__ = ["SizedSupernetwork", "WidthGate"]
@@ -81,31 +82,10 @@ def conv(layer: nn.Module, x: Tensor, width: int) -> Tensor:
     return F.conv2d(x, weight, None, layer.stride, layer.padding)
 
 
-def norm(layer: nn.Module, x: Tensor) -> Tensor:
-    """Run batch norm with the scale, shift and statistics of as many channels as there are."""
-    assert isinstance(layer, nn.BatchNorm2d)
-    mean, var, width = layer.running_mean, layer.running_var, x.shape[1]
-    momentum = layer.momentum
-    if layer.training and layer.num_batches_tracked is not None:
-        layer.num_batches_tracked += 1
-        if momentum is None:  # an average over all batches
-            momentum = 1.0 / float(layer.num_batches_tracked)
-    return F.batch_norm(
-        x,
-        None if mean is None else mean[:width],
-        None if var is None else var[:width],
-        layer.weight[:width],
-        layer.bias[:width],
-        layer.training or mean is None,
-        momentum or 0.0,
-        layer.eps,
-    )
-
-
 def relu_conv_norm(layer: nn.Module, x: Tensor, width: int) -> Tensor:
     """Run a `ReLUConvBN`."""
     assert isinstance(layer, ReLUConvBN)
-    return norm(layer.norm, conv(layer.conv, F.relu(x), width))
+    return batch_norm(layer.norm, conv(layer.conv, F.relu(x), width))
 
 
 def residual_block(block: ResidualBlock, x: Tensor, width: int) -> Tensor:
@@ -140,10 +120,10 @@ class SizedSupernetwork(nn.Module):
         """Return logits [B, classes]."""
         gates = [gate for gate in self.gates if isinstance(gate, WidthGate)]
         first, stem = gates[0], self.largest.stem
-        x = first.masked(norm(stem[1], conv(stem[0], x, first.width)))
+        x = first.masked(batch_norm(stem[1], conv(stem[0], x, first.width)))
         for before, gate, layer in zip([first, *gates], gates, self.largest.layers, strict=False):
             x = self._layer(layer, x, before, gate)
-        x = F.relu(norm(self.largest.norm, x)).mean(dim=(2, 3))
+        x = F.relu(batch_norm(self.largest.norm, x)).mean(dim=(2, 3))
         classifier = self.largest.classifier
         return F.linear(x, classifier.weight[:, : x.shape[1]], classifier.bias)
 
@@ -188,7 +168,7 @@ def _skip(layer: Projection, x: Tensor, before: WidthGate, gate: WidthGate) -> T
     same = sorted(set(before.active) & set(gate.active))
     differ = len({*before.active, *gate.active}) > 1
     if not (isinstance(before.selection, Tensor) or isinstance(gate.selection, Tensor)):
-        return norm(layer.norm, conv(layer.conv, x, gate.width)) if differ else x
+        return batch_norm(layer.norm, conv(layer.conv, x, gate.width)) if differ else x
     mine, theirs = _row(gate, x), _row(before, x)
     total = x.new_zeros(1, gate.width, 1, 1)
     if same:
@@ -196,7 +176,7 @@ def _skip(layer: Projection, x: Tensor, before: WidthGate, gate: WidthGate) -> T
         kept = gate.by_channel(mine * theirs)[:, :width] * x[:, :width]
         total = F.pad(kept, (0, 0, 0, 0, 0, gate.width - width))
     if differ:
-        y = norm(layer.norm, conv(layer.conv, x, gate.width))
+        y = batch_norm(layer.norm, conv(layer.conv, x, gate.width))
         total = total + gate.by_channel(mine * (theirs.sum() - theirs)) * y
     return total
 

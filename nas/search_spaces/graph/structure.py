@@ -15,13 +15,18 @@ class Structure:
         edges: Source and target of every edge, int64 [2, E].
         nodes: How many nodes there are.
         dtype: Of the weights that follow from degrees.
+        features: Of the edges in their order, [E, G], where they have any.
     """
 
-    def __init__(self, edges: Tensor, nodes: int, dtype: torch.dtype) -> None:
+    def __init__(
+        self, edges: Tensor, nodes: int, dtype: torch.dtype, features: Tensor | None = None
+    ) -> None:
         self.nodes, self.dtype = nodes, dtype
         self.order = edges[1].argsort(stable=True)
         """The place of every edge in `edges` [E]: here they are sorted by target."""
         self.source, self.target = edges[:, self.order].unbind()
+        self.features = None if features is None else features[self.order]
+        """Of the edges as they are sorted, [E, G]."""
 
     @cached_property
     def rows(self) -> Tensor:

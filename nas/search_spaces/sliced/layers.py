@@ -35,8 +35,9 @@ def centre(weight: Tensor, size: int) -> Tensor:
     return weight[..., start : start + size, start : start + size]
 
 
-def batch_norm(layer: nn.BatchNorm1d | nn.BatchNorm2d, x: Tensor) -> Tensor:
+def batch_norm(layer: nn.Module, x: Tensor) -> Tensor:
     """Run batch norm with scale, shift and statistics of as many features as there are."""
+    assert isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d))
     mean, var, width = layer.running_mean, layer.running_var, x.shape[1]
     momentum = layer.momentum
     if layer.training and layer.num_batches_tracked is not None:

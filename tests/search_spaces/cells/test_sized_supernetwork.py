@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from nas.mutables import executed
-from nas.search_spaces.cells.sized_supernetwork import WidthGate, conv, norm
+from nas.search_spaces.cells.sized_supernetwork import WidthGate, conv
 from nas.search_spaces.nats_size import NATSSize
+from nas.search_spaces.sliced.layers import batch_norm
 from nas.supernet import Supernet
 from nas.task import TaskInfo
 
@@ -61,12 +62,12 @@ def test_a_narrower_batch_norm_is_the_first_channels(momentum: float | None) -> 
         x = torch.randn(
             4, 8, 3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)
         )
-        assert torch.allclose(norm(narrow, x[:, :5]), wide(x)[:, :5])
+        assert torch.allclose(batch_norm(narrow, x[:, :5]), wide(x)[:, :5])
     for name, tensor in narrow.state_dict().items():
         if tensor.ndim:
             assert torch.allclose(tensor[:5], wide.state_dict()[name][:5])
             assert torch.equal(tensor[5:], rest[name])
-    assert torch.allclose(norm(narrow.eval(), x[:, :5]), wide.eval()(x)[:, :5])
+    assert torch.allclose(batch_norm(narrow.eval(), x[:, :5]), wide.eval()(x)[:, :5])
 
 
 # -- gates ----------------------------------------------------------------------------------------

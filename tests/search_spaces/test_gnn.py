@@ -1,0 +1,117 @@
+"""GraphNAS's macro space: published facts, shared weights, and what it refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from nas.errors import NasError
+from nas.search_spaces.gnn import FIELDS, GNN
+from nas.search_spaces.graph import macro
+from nas.search_spaces.graph.attention import ATTENTIONS
+from nas.space import Architecture
+from nas.task import TaskInfo
+
+SPACE = GNN()
+TASK = TaskInfo((5,), 3, "nodes")
+GRAPH: Any = TASK.example(12)
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_size(layers: int) -> None:
+    assert GNN(layers).size == 9_408**layers
+    assert len(GNN(layers).decisions) == layers * len(FIELDS)
+
+
+def test_names_are_those_of_the_network() -> None:
+    options = {decision.name.partition("/")[2]: decision.options for decision in SPACE.decisions}
+    assert options["attention"] == ATTENTIONS
+    assert options["aggregation"] == macro.AGGREGATORS
+    assert options["activation"] == tuple(macro.ACTIVATIONS)
+
+
+def test_two_layers_at_least_one() -> None:
+    with pytest.raises(NasError, match="layers=0"):
+        GNN(0)
+
+
+def test_gcn_and_gat_have_the_published_sizes() -> None:
+    """Of Cora: 1,433 features; GCN 16 hidden features, GAT 8 heads of 8."""
+    found = SPACE.catalogue()
+    for name, features in (("gcn", 16), ("gat", 64)):
+        network = SPACE.build(found[name], TaskInfo((1433,), 7, "nodes"))
+        first, second = network.layers
+        assert first.linear.weight.shape == (features, 1433)
+        assert second.linear.weight.shape == (64, features)
+
+
+def test_wrong_kind_of_task() -> None:
+    [a] = SPACE.sample(np.random.default_rng(0), 1)
+    for make in (lambda task: SPACE.build(a, task), SPACE.supernet):
+        with pytest.raises(NasError, match="'gnn' needs a graph"):
+            make(TaskInfo((3, 8, 8), 10))
+
+
+def test_settings_are_checked() -> None:
+    for options, message in (
+        ({"shrink": 3}, "supernet.shrink=3"),
+        ({"separate": ("heads",)}, "supernet.separate 'heads'"),
+        ({"dropout": 1.0}, "supernet.dropout=1.0"),
+        ({"pool": "median"}, "pool 'median'"),
+        ({"partial_channels": 4}, "no partial channels"),
+    ):
+        with pytest.raises(NasError, match=message):
+            SPACE.supernet(TASK, **options)  # type: ignore[arg-type]
+
+
+def changed(a: Architecture, **fields: Any) -> Architecture:
+    """Return an architecture with other options in its first layer."""
+    choices = list(a.choices)
+    for field, option in fields.items():
+        column = FIELDS.index(field)
+        choices[column] = SPACE.decisions[column].index(option)
+    return Architecture(SPACE.name, tuple(choices))
+
+
+def used(supernet: Any, a: Architecture) -> set[str]:
+    """Return the names of the weights of the first layer that a path uses."""
+    supernet.zero_grad()
+    supernet(GRAPH, supernet.path(a)).sum().backward()
+    return {
+        name
+        for name, parameter in supernet.named_parameters()
+        if "layers.0" in name and parameter.grad is not None and parameter.grad.any()
+    }
+
+
+@pytest.mark.parametrize("separate", [(), ("attention",), ("activation",)])
+def test_separate_weights_are_shared_where_the_option_is_the_same(separate: tuple[str]) -> None:
+    supernet = SPACE.supernet(TASK, shrink=4, separate=separate, dropout=0.0).train()
+    base = {"aggregation": "sum", "heads": 2, "hidden": 16}
+    a = changed(SPACE.catalogue()["gcn"], attention="gat", activation="tanh", **base)
+    for field, option in (("attention", "gat_sym"), ("activation", "elu"), ("heads", 8)):
+        shared = used(supernet, a) & used(supernet, changed(a, **{field: option}))
+        assert bool(shared) == (field not in separate)
+
+
+def test_a_mixture_runs_at_the_largest_sizes_only() -> None:
+    """One pass through the transform, whatever is mixed: the supernet costs one large network."""
+    supernet = SPACE.supernet(TASK, shrink=4).eval()
+    transforms = 0
+    for layer in supernet.network.layers:
+        for weights in layer.weights.values():
+            original = weights.transform
+
+            def counted(*args: Any, original: Any = original) -> Any:
+                nonlocal transforms
+                transforms += 1
+                return original(*args)
+
+            weights.transform = counted
+    gates = supernet.gates.items()
+    weights = {n: torch.full((len(g.options),), 1 / len(g.options)) for n, g in gates}
+    assert supernet(GRAPH, weights).shape == (12, 3)
+    assert transforms == 2
