@@ -119,14 +119,17 @@ class AGNN(Strategy):
         return row
 
     def _choose(self) -> int:
-        """Choose a group by the entropy of its controller at the incumbent."""
+        """Choose a group, of those with active decisions, by its controller's entropy."""
         row = np.array([self.incumbent], dtype=np.int64)
+        active = self.space.active(row)[0]
+        numbers = [n for n, g in enumerate(self.groups) if active[g.controller.columns].any()]
         with torch.no_grad():
-            entropies = np.array([float(g.controller.judge(row)[1]) for g in self.groups])
+            judged = [self.groups[n].controller.judge(row)[1] for n in numbers]
+        entropies = np.array([float(entropy) for entropy in judged])
         if self.settings.choose == "argmax":
-            return int(entropies.argmax())
+            return numbers[int(entropies.argmax())]
         shares = np.exp(entropies - entropies.max())
-        return int(self.rng.choice(len(shares), p=shares / shares.sum()))
+        return numbers[int(self.rng.choice(len(shares), p=shares / shares.sum()))]
 
     # -- learning -----------------------------------------------------------------------------
 

@@ -56,7 +56,8 @@ def test_resampling_changes_the_group_only(space: SearchSpace) -> None:
             others = [c for c in range(len(base)) if c not in columns]
             both = space.active(rows) & space.active(base[None])
             assert ((rows == base) | ~both)[:, others].all()
-            assert len(np.unique(rows, axis=0)) > 1, name
+            if space.active(base[None])[0, columns].any():
+                assert len(np.unique(rows, axis=0)) > 1, name
 
 
 # -- search -----------------------------------------------------------------------------------
@@ -70,7 +71,7 @@ def test_proposals_change_one_group_of_the_incumbent() -> None:
     changed = set()
     for _ in range(20):
         [a] = strategy.ask(1)
-        columns = {c for c, pair in enumerate(zip(a.choices, first.choices)) if pair[0] != pair[1]}
+        columns = {*np.flatnonzero(np.array(a.choices) != first.choices).tolist()}
         [name] = [name for name, group in groups.items() if columns <= {*group}]
         changed.add(name)
         tell(strategy, a, 0.4)

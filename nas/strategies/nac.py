@@ -1,0 +1,31 @@
+"""NAC, neural architecture coding (Xu et al., ICML 2023, arXiv:2305.14065)."""
+
+from __future__ import annotations
+
+from nas import registry
+from nas.strategies.differentiable.settings import DifferentiableSettings
+
+
+@registry.register(
+    "strategies",
+    "nac",
+    "a sparse code over the options of a supernet whose weights are never trained",
+    "Xu et al., Do Not Train It: A Linear Neural Architecture Search of Graph Neural Networks "
+    "(NAC), ICML 2023, arXiv:2305.14065",
+)
+def nac(scale: str) -> DifferentiableSettings:
+    """Return the published settings: unit gates, L1 norm times 0.5, Adam at 0.3 of their start.
+
+    The theory is of graph networks that end in a linear layer; the method needs no more than that
+    random weights tell options apart. What is found has untrained weights: judge it by training
+    (`--evaluator train`).
+    """
+    return DifferentiableSettings(
+        relaxation="unit",
+        solver="gates-only",
+        regularisers=("l1",),
+        regulariser_scale=0.5,
+        epochs=100,
+        gate_lr=0.3,
+        gate_weight_decay=0.0,
+    ).at(scale, warm_up=0.0, gate_travel=10.0)
