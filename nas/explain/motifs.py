@@ -57,7 +57,7 @@ class Motif:
         if op == "output":
             for node, data in graph.nodes.data():
                 if data["op"] == op:
-                    return node
+                    return int(node)
         place = len(graph)
         graph.add_node(place, op=op, kind=kind)
         for motif in self.after or [Motif(("", "nothing"))] * self.idle:
