@@ -102,5 +102,5 @@ def test_export_takes_the_path_without_sparse_matrices() -> None:
             return sums.weighted_sum(x, EDGES.ones, EDGES)
 
     x = random(N, 2, 3).detach()
-    program = torch.export.export(Module(), (x,))
+    program = torch.export.export(Module(), (x,), strict=False)
     assert torch.allclose(program.module()(x), Module()(x))
