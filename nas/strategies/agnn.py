@@ -36,9 +36,10 @@ Row = tuple[int, ...]
 
 @dataclass
 class AGNNSettings:
-    """Settings of the controllers; AGNN's but for the learning rate, which is that of `rl`."""
+    """Settings; AGNN's but for the learning rate, which is that of `rl`, and the start."""
 
     choose: str = setting("softmax", "the group, by the entropy of its controller: softmax, argmax")
+    initial: int = setting(20, "random architectures before there is an incumbent (AGNN: 1)")
     learning_rate: float = setting(0.01, "of Adam (AGNN: 3.5e-4, for thousands of evaluations)")
     batch_size: int = setting(5, "results of a group to an update of its controller")
     hidden: int = setting(100, "width of the LSTM and its embeddings")
@@ -52,7 +53,9 @@ class AGNNSettings:
             raise unknown("strategy.choose", self.choose, _BY)
         above = ("learning_rate", "temperature", "tanh_constant")
         ranges = {name: (0 < getattr(self, name) < math.inf, "above 0") for name in above}
-        ranges |= {n: (getattr(self, n) >= 1, "at least 1") for n in ("batch_size", "hidden")}
+        ranges |= {
+            n: (getattr(self, n) >= 1, "at least 1") for n in ("initial", "batch_size", "hidden")
+        }
         ranges["entropy_weight"] = (0 <= self.entropy_weight < math.inf, "at least 0")
         ranges["baseline_decay"] = (0 <= self.baseline_decay <= 1, "0 to 1")
         require_ranges(self, "strategy", ranges)
@@ -70,7 +73,7 @@ class AGNN(Strategy):
     The group is drawn by the entropies of the controllers' distributions: where they are unsure,
     there is most to learn. Only what is better than the incumbent takes its place. A controller is
     updated by REINFORCE with a moving average of rewards as baseline, which starts at the reward of
-    the incumbent. Groups are those of `groups_of`. Before the first score proposals are random.
+    the incumbent. Groups are those of `groups_of`.
     """
 
     Settings = AGNNSettings
@@ -104,7 +107,8 @@ class AGNN(Strategy):
 
     def _propose(self) -> Choices:
         row: Choices | None = None
-        for _ in range(_TRIES if self.incumbent is not None and self.groups else 0):
+        begun = self.incumbent is not None and len(self.scale.scores) >= self.settings.initial
+        for _ in range(_TRIES if begun and self.groups else 0):
             number = self._choose()
             base = np.array(self.incumbent, dtype=np.int64)
             rows = self.groups[number].controller.resample(self.rng, base, _DRAWS)

@@ -18,7 +18,9 @@ from nas.strategies.controller.groups import GroupController, groups_of
 
 
 def make(space: SearchSpace, seed: int = 0, **settings: Any) -> AGNN:
-    made = AGNNSettings(**{"hidden": 8, "learning_rate": 0.05, "batch_size": 2, **settings})
+    made = AGNNSettings(
+        **{"initial": 1, "hidden": 8, "learning_rate": 0.05, "batch_size": 2, **settings}
+    )
     return AGNN(space, Objective("accuracy"), seed, made)
 
 
@@ -88,6 +90,16 @@ def test_only_what_is_better_takes_the_incumbents_place() -> None:
         assert strategy.incumbent == expected.choices
     strategy.tell([(drawn[1], FAILED)])
     assert strategy.incumbent == drawn[3].choices
+
+
+def test_the_first_ones_are_random() -> None:
+    strategy, groups = make(GNN(), initial=6), groups_of(GNN()).values()
+    for number in range(20):
+        [a] = strategy.ask(1)
+        tell(strategy, a, -number)
+        changed = {*np.flatnonzero(np.array(a.choices) != strategy.incumbent).tolist()}
+        alike = any(changed <= {*columns} for columns in groups)
+        assert number == 0 or alike == (number >= 6)
 
 
 def test_the_most_uncertain_group_is_chosen() -> None:

@@ -19,6 +19,7 @@ from nas.strategies.strategy import Strategy  # noqa: E402
 from nas.testing import StrategyContract  # noqa: E402
 
 SETTINGS: dict[str, list[dict[str, Any]]] = {
+    "agnn": [{"initial": 2, "batch_size": 2}],
     "bandit": [{"algorithm": "manas"}, {"algorithm": "cmab"}],
     "bo-wl": [{"initial": 4, "pool": 20}],
     "evolution": [{"population": 4, "tournament": 2}],
