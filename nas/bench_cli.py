@@ -8,6 +8,17 @@ from typing import Annotated, Any, Optional
 
 import typer
 
+from nas.cli_options import (
+    Device,
+    Download,
+    Json,
+    Quiet,
+    Scale,
+    Seed,
+    Set,
+    Text,
+    progress_of,
+)
 from nas.errors import NasError
 
 bench = typer.Typer(
@@ -17,34 +28,14 @@ bench = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Text = Optional[str]  # noqa: UP045  (typer reads annotations at run time on Python 3.10)
 OutFolder = Annotated[
     Optional[Path],  # noqa: UP045
     typer.Option("--out", help="The folder of the record.", show_default="runs/..."),
 ]
-Set = Annotated[
-    Optional[list[str]],  # noqa: UP045
-    typer.Option("--set", metavar="KEY=VALUE", help="A setting; may be given many times."),
-]
-Scale = Annotated[
-    Text,
-    typer.Option(help="Default widths and epochs: small or paper.", show_default="by the data"),
-]
-Seed = Annotated[int, typer.Option(help="Of every random choice.")]
-Device = Annotated[str, typer.Option(help="auto (a GPU if there is one), cpu, cuda, cuda:1 ...")]
 Data = Annotated[
     str, typer.Option(help="What networks see: a name (see nas data), npz:FILE, folder:PATH ...")
 ]
-Download = Annotated[bool, typer.Option("--download", help="Fetch data that is missing.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace another table of this name.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
-
-
-def _progress(quiet: bool) -> Any:
-    from nas.progress import Console, Silent
-
-    return Silent() if quiet else Console()
 
 
 def _names(text: str, option: str) -> list[str]:
@@ -83,7 +74,7 @@ def info(
     from nas.catalog import as_text
     from nas.comparison.listing import benchmark_info
 
-    entry = benchmark_info(name, _progress(quiet))
+    entry = benchmark_info(name, progress_of(quiet))
     typer.echo(json.dumps(entry) if as_json else as_text([entry]))
 
 
@@ -100,7 +91,7 @@ def import_table(
     """Import a benchmark's official files, once; they are read as data, nothing in them runs."""
     from nas.comparison.importing import import_file
 
-    made = import_file(file, name=name, force=force, progress=_progress(quiet))
+    made = import_file(file, name=name, force=force, progress=progress_of(quiet))
     if as_json:
         typer.echo(json.dumps({"tables": [str(path) for path in made]}))
         return
@@ -138,7 +129,7 @@ def build(
     path = run_build(
         space, data, evaluations=None if everything else evaluations, seeds=seeds, name=name,
         scale=scale, seed=seed, device=device, out=out, force=force, download=download,
-        settings=_settings(assignments, "evaluator"), progress=_progress(quiet),
+        settings=_settings(assignments, "evaluator"), progress=progress_of(quiet),
     )  # fmt: skip
     if as_json:
         typer.echo(json.dumps({"table": str(path)}))
@@ -194,7 +185,7 @@ def run(
     comparison = compare(
         _names(benchmark, "--benchmark"), _names(strategies, "--strategies"), repeats=repeats,
         evaluations=evaluations, seconds=seconds, workers=workers, seed=seed, out=out,
-        processes=processes, settings=settings, progress=_progress(quiet),
+        processes=processes, settings=settings, progress=progress_of(quiet),
     )  # fmt: skip
     folder = comparison.folder
     if as_json:
@@ -236,7 +227,7 @@ def correlate(
     correlation = run_correlate(
         _names(evaluators, "--evaluators"), benchmark, samples=samples, train=train, top=top,
         data=data, scale=scale, seed=seed, device=device, out=out, download=download,
-        settings=_settings(assignments, "evaluator"), progress=_progress(quiet),
+        settings=_settings(assignments, "evaluator"), progress=progress_of(quiet),
     )  # fmt: skip
     folder = correlation.folder
     if as_json:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -12,7 +11,22 @@ import typer
 from typer.core import TyperGroup
 
 from nas.bench_cli import bench
+from nas.cli_options import (
+    Device,
+    Download,
+    Json,
+    Precision,
+    Quiet,
+    Scale,
+    Seed,
+    Set,
+    Source,
+    SpaceOf,
+    Text,
+    progress_of,
+)
 from nas.errors import NasError
+from nas.insight_cli import insight
 
 
 class _Commands(TyperGroup):
@@ -37,29 +51,7 @@ app = typer.Typer(
 )
 
 app.add_typer(bench, name="bench")
-
-Text = Optional[str]  # noqa: UP045  (typer reads annotations at run time on Python 3.10)
-Source = Annotated[
-    str,
-    typer.Argument(
-        help="A run folder, a file with an architecture, a genotype, or a published name such as "
-        "DARTS_V2."
-    ),
-]
-SpaceOf = Annotated[Text, typer.Option("--space", help="The space of a text; default: tried all.")]
-Set = Annotated[
-    Optional[list[str]],  # noqa: UP045
-    typer.Option("--set", metavar="KEY=VALUE", help="A setting; may be given many times."),
-]
-Seed = Annotated[int, typer.Option(help="Of every random choice.")]
-Device = Annotated[str, typer.Option(help="auto (a GPU if there is one), cpu, cuda, cuda:1 ...")]
-Precision = Annotated[
-    Optional[str],  # noqa: UP045
-    typer.Option(help="fp32, or bf16: mixed precision.", show_default="fp32"),
-]
-Download = Annotated[bool, typer.Option("--download", help="Fetch data that is missing.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+app.add_typer(insight)
 
 
 def main() -> None:
@@ -80,12 +72,6 @@ def main() -> None:
 def _stop(message: str) -> None:
     print(f"error: {message}", file=sys.stderr)
     raise SystemExit(2)
-
-
-def _progress(quiet: bool) -> Any:
-    from nas.progress import Console, Silent
-
-    return Silent() if quiet else Console()
 
 
 # -- search and resume ------------------------------------------------------------------------
@@ -144,10 +130,7 @@ def search(
             help="Budget of a black-box strategy.", show_default="50; 1000 at paper scale"
         ),
     ] = None,
-    scale: Annotated[
-        Text,
-        typer.Option(help="Default widths and epochs: small or paper.", show_default="by the data"),
-    ] = None,
+    scale: Scale = None,
     seed: Seed = 0,
     device: Device = "auto",
     precision: Precision = None,
@@ -190,7 +173,7 @@ def search(
     for group, values in parse_assignments(assignments or []).items():
         settings.setdefault(group, {}).update(values)
     keep_freed_memory()
-    run = run_search(**options, settings=settings, progress=_progress(quiet))
+    run = run_search(**options, settings=settings, progress=progress_of(quiet))
     _print_run(run, as_json)
 
 
@@ -243,7 +226,7 @@ def resume(
     options = _converted(file, {name: config[name] for name in _RESUMED}, _RESUMED)
     settings = _require_groups(file, config["settings"])
     keep_freed_memory()
-    resumed = run_search(**options, out=run, settings=settings, progress=_progress(quiet))
+    resumed = run_search(**options, out=run, settings=settings, progress=progress_of(quiet))
     _print_run(resumed, as_json)
 
 
@@ -334,10 +317,7 @@ def train(
     data: Annotated[
         Text, typer.Option(help="What to train on.", show_default="the run's data, or digits")
     ] = None,
-    scale: Annotated[
-        Text,
-        typer.Option(help="Default widths and epochs: small or paper.", show_default="by the data"),
-    ] = None,
+    scale: Scale = None,
     seed: Seed = 0,
     device: Device = "auto",
     precision: Precision = None,
@@ -365,7 +345,7 @@ def train(
     keep_freed_memory()
     result = run_train(
         source, space=space, data=data, scale=scale, seed=seed, device=device, out=out,
-        settings=settings, download=download, progress=_progress(quiet),
+        settings=settings, download=download, progress=progress_of(quiet),
     )  # fmt: skip
     if as_json:
         typer.echo(json.dumps(result))
@@ -409,99 +389,6 @@ def export(
 
     result = export_found(source, to, space, out, weights, data, _network_settings(assignments))
     typer.echo(json.dumps(result) if as_json else "\n".join(f"{k}: {v}" for k, v in result.items()))
-
-
-@app.command()
-def explain(
-    run: Annotated[Path, typer.Argument(help="The run folder.")],
-    out: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(help="Draw into this file.", show_default="RUN/explanation.png"),
-    ] = None,
-    assignments: Set = None,
-    as_json: Json = False,
-) -> None:
-    """Say which sub-structures raise or lower the metric, by how much, and how often seen.
-
-    From the evaluated architectures of a run of any black-box strategy. Settings (--set):
-    min_count, share.
-    """
-    from nas.explain import run_explain
-    from nas.settings import parse_assignments
-
-    options = parse_assignments(assignments or [], "explain").get("explain", {})
-    explanation = run_explain(run, out or run / "explanation.png", options)
-    typer.echo(json.dumps(explanation) if as_json else explanation["text"])
-    if not as_json:
-        typer.echo(f"\ndrawn in {explanation['picture']}")
-
-
-@app.command()
-def edf(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders, one a space.")],
-    out: Annotated[Path, typer.Option(help="Draw into this file.")] = Path("edf.png"),
-    metric: Annotated[str, typer.Option(help="What is compared; an accuracy as an error.")] = (
-        "accuracy"
-    ),
-    complexity: Annotated[
-        Text,
-        typer.Option(help="A metric to be spread alike, such as params.", show_default="none"),
-    ] = None,
-    bins: Annotated[int, typer.Option(help="Of the complexity.")] = 10,
-    as_json: Json = False,
-) -> None:
-    """Compare search spaces by how the metric of random architectures is distributed.
-
-    Empirical distribution functions of runs of the strategy random (Radosavovic et al., 2019).
-    """
-    from nas.distribution import run_edf
-
-    result = run_edf(runs, out, metric, complexity, bins)
-    typer.echo(json.dumps(result) if as_json else f"{result['text']}\n\ndrawn in {out}")
-
-
-# -- lists ------------------------------------------------------------------------------------
-
-Name = Annotated[Text, typer.Argument(help="One of them, in full.", show_default="list all")]
-
-
-def _list(lines: Callable[[str | None], list[dict[str, Any]]], name: str | None, raw: bool) -> None:
-    from nas.catalog import as_text
-
-    entries = lines(name)
-    typer.echo(json.dumps(entries) if raw else as_text(entries))
-
-
-@app.command()
-def spaces(name: Name = None, as_json: Json = False) -> None:
-    """List search spaces, their sizes and papers; with a name, its settings and decisions."""
-    from nas.catalog import list_spaces
-
-    _list(list_spaces, name, as_json)
-
-
-@app.command()
-def strategies(name: Name = None, as_json: Json = False) -> None:
-    """List strategies, their parts and papers; with a name, all its settings."""
-    from nas.catalog import list_strategies
-
-    _list(list_strategies, name, as_json)
-
-
-@app.command()
-def evaluators(name: Name = None, as_json: Json = False) -> None:
-    """List evaluators; with a name, all its settings."""
-    from nas.catalog import list_evaluators
-
-    _list(list_evaluators, name, as_json)
-
-
-@app.command()
-def data(name: Name = None, as_json: Json = False) -> None:
-    """List data sources."""
-    from nas.catalog import list_data
-
-    _list(list_data, name, as_json)
 
 
 if __name__ == "__main__":

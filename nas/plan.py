@@ -74,7 +74,9 @@ class Plan:
             evaluator: What tells the costs; each is told once, and within the timeout.
             progress: Where to say that the first costs take long, as networks are built for them.
         """
-        limits = [limit for limit in self.objective.limits if limit.metric in evaluator.foreseen]
+        limits = [
+            limit for limit in self.objective.limits if limit.metric in evaluator.cost_metrics
+        ]
         names = [limit.metric for limit in limits]
         timeout, start, told = self.config["timeout"], time.monotonic(), bool(self._costs)
 
@@ -129,9 +131,9 @@ def make_plan(
     chosen = _strategy_settings(factory, scale, groups.get("strategy", {}))
     judged = _filled(judge.Settings, judge.defaults(scale), groups.get("evaluator"), "evaluator")
     judge.require(resolved, judged)
-    wanted = Objective(judge.usual_objective(judged) if objective is None else objective, limits)
+    wanted = Objective(judge.objective_for(judged) if objective is None else objective, limits)
     _check_goals(wanted, factory, strategy)
-    judged = judge.aimed(judged, wanted)
+    judged = judge.with_objective(judged, wanted)
     if not _is_black_box(factory) and judge.shares_weights:
         _refuse_preparation(judge, judged, strategy, scale)
     supernet = resolved.supernet_defaults(scale) | _supernet_parts(chosen)

@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 import torch
+from tiny import make_task, text_task
 from torch import Tensor, nn
 
 from nas import registry
-from nas.data import load_task
 from nas.data.graph import Graph
 from nas.data.info import KINDS
-from nas.data.text import TextSettings, given_text
 from nas.errors import NasError
 from nas.evaluate import evaluate
 from nas.evaluators.evaluator import Context
@@ -27,7 +26,7 @@ from nas.mutables import OneOf
 from nas.run import Run
 from nas.search import search
 from nas.search_spaces.module import ModuleSpace
-from nas.task import Task, TaskInfo
+from nas.task import TaskInfo
 
 WIDTH = 8
 
@@ -69,28 +68,6 @@ class Net(nn.Module):
             return self.last(h[x.index])
         assert x.batch is not None
         return self.last(h.new_zeros(len(x), WIDTH).index_add_(0, x.batch, h))
-
-
-def text_task() -> Task:
-    text = b"the quick brown fox jumps over the lazy dog. " * 60
-    return Task.from_given(given_text(text, TextSettings(context=8), "fox"), name="fox", limit=60)
-
-
-def make_task(kind: str) -> Task:
-    if kind == "tokens":
-        return text_task()
-    spec = {
-        "examples": "table:iris",
-        "table": "table:wine",
-        "sequence": "digits-patches",
-        "nodes": "digits-graph",
-        "sampled": "digits-graph",
-        "graphs": "digits-pixels",
-    }[kind]
-    settings: dict[str, Any] = {"limit": 80}
-    if spec == "digits-graph":
-        settings |= {"steps": 2} if kind == "nodes" else {"fanout": (3, 2), "inductive": True}
-    return load_task(spec, **settings)
 
 
 ALL = [*KINDS, "sampled"]

@@ -7,22 +7,21 @@ up several times; `-m slow` runs the others.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from every import BLACK_BOX, DIFFERENTIABLE, EVALUATORS, SPACES
+from tiny import make_task
 from torch import Tensor
 
 from nas import registry
 from nas.errors import NasError
 from nas.resolve import resolve_entry
 from nas.search import search
-from nas.space import SearchSpace
-from nas.task import Task, TaskInfo
+from nas.task import Task
 
 CELLS = {"supernet": {"channels": 8, "layers": 3}, "network": {"channels": 4, "layers": 3}}
 DENSE = {"supernet": {"channels": 8, "cells": 1}, "network": {"channels": 4, "cells": 1}}
@@ -47,20 +46,22 @@ def combinations() -> list[Any]:
     return found
 
 
-def is_supported(make: Callable[[], SearchSpace], strategy: str, evaluator: str) -> bool:
-    """Tell whether a combination makes sense; what the space itself refuses does not."""
-    space, info = make(), TaskInfo((3, 8, 8), 3)
-    if evaluator == "table" and space.name != "nas-bench-graph":
-        return False  # the only table that is built in
+def refusal(space: str, strategy: str, evaluator: str, task: Task) -> str | None:
+    """Return what the message says where a combination is not supported; None where it is.
+
+    What a space cannot do it says itself, with what to take instead.
+    """
+    made, info = SPACES[space](), task.info
+    if evaluator == "table" and made.name != "nas-bench-graph":  # the only one that is built in
+        return "no table of space"
     parts = {"partial_channels": 4, "edge_gates": True} if strategy == "pc-darts" else {}
     try:
         if strategy in DIFFERENTIABLE or evaluator == "supernet":
-            space.supernet(info, **space.supernet_defaults("small"), **parts)
-        if evaluator != "table":
-            space.build(space.sample(np.random.default_rng(0), 1)[0], info)
-    except NasError:
-        return False
-    return True
+            made.supernet(info, **made.supernet_defaults("small"), **parts)
+    except NasError as error:
+        assert re.search("use --evaluator train|take a strategy without them", str(error)), error
+        return re.escape(str(error))
+    return None
 
 
 def test_every_evaluator_is_paired() -> None:
@@ -75,6 +76,8 @@ def test_every_pairing_runs_or_is_refused_with_a_reason(
 ) -> None:
     groups = {name: dict(values) for name, values in SMALL.get(space, {}).items()}
     groups["evaluator"] = dict(EVALUATORS[evaluator])
+    kind = SPACES[space]().kind
+    task = tiny_task if kind == "examples" else make_task(kind)
     if strategy in DIFFERENTIABLE:
         groups["strategy"] = {"epochs": 1, "batch_size": 10}
         if evaluator == "supernet":
@@ -83,12 +86,13 @@ def test_every_pairing_runs_or_is_refused_with_a_reason(
 
     def run() -> Any:
         return search(
-            SPACES[space](), strategy, tiny_task, evaluator, evaluations=evaluations,
+            SPACES[space](), strategy, task, evaluator, evaluations=evaluations,
             out=tmp_path / "run", settings=groups,
         )  # fmt: skip
 
-    if not is_supported(SPACES[space], strategy, evaluator):
-        with pytest.raises(NasError):
+    reason = refusal(space, strategy, evaluator, task)
+    if reason:
+        with pytest.raises(NasError, match=reason):
             run()
         assert not (tmp_path / "run").exists()  # nothing was begun
         return
@@ -97,7 +101,11 @@ def test_every_pairing_runs_or_is_refused_with_a_reason(
     assert SPACES[space]().check(found.architecture) is None
     assert len(done.trials()) == (2 if strategy in BLACK_BOX else 1)
     if evaluator in ("supernet", "train"):
+        assert 0 <= found.metrics["accuracy"] <= 1
         network = found.build("inherited")
+        examples = task.info.example(2)
         with torch.no_grad():
-            output = network(torch.zeros(2, *tiny_task.input_shape))
-        assert (output if isinstance(output, Tensor) else output[0]).shape == (2, 3)
+            output = network(examples)
+        logits = output if isinstance(output, Tensor) else output[0]
+        assert logits.shape[-1] == task.outputs
+        assert logits.shape[:-1].numel() == task.info.target(2).numel()

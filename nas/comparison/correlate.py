@@ -231,7 +231,7 @@ def _ready(
 def _line(
     name: str, evaluator: Evaluator, architecture: Architecture, measurement: Measurement
 ) -> dict[str, Any]:
-    objective = Objective(evaluator.usual_objective(evaluator.settings))
+    objective = Objective(evaluator.objective_for(evaluator.settings))
     line: dict[str, Any] = {"evaluator": name, "choices": list(architecture.choices)}
     score = objective.score(measurement) if measurement.ok else None
     return line | {

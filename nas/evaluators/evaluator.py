@@ -80,7 +80,7 @@ class Evaluator(ABC):
     """What is searched for where nothing else is said."""
     argument = ""
     """The setting that stands behind the colon in `NAME:VALUE`; empty: none does."""
-    foreseen: tuple[str, ...] = ("params", "flops")
+    cost_metrics: tuple[str, ...] = ("params", "flops")
     """The metrics that `costs` gives: the same at every time, without an evaluation."""
 
     def __init__(self, context: Context, settings: Any = None) -> None:
@@ -94,13 +94,13 @@ class Evaluator(ABC):
         return {}
 
     @classmethod
-    def usual_objective(cls, settings: Any) -> str:
+    def objective_for(cls, settings: Any) -> str:
         """Return what is searched for with these settings where nothing else is said."""
         del settings
         return cls.default_objective
 
     @classmethod
-    def aimed(cls, settings: Any, objective: Objective) -> Any:
+    def with_objective(cls, settings: Any, objective: Objective) -> Any:
         """Return the settings for a search with an objective; the same unless they depend on it."""
         del objective
         return settings
@@ -138,7 +138,7 @@ class Evaluator(ABC):
     def costs(
         self, architectures: Sequence[Architecture], names: Sequence[str] | None = None
     ) -> list[dict[str, float]]:
-        """Return metrics named in `foreseen`, without an evaluation.
+        """Return metrics named in `cost_metrics`, without an evaluation.
 
         Args:
             architectures: Whose.
@@ -161,8 +161,8 @@ class Evaluator(ABC):
         from nas.measure import latency
 
         context, wanted = self.context, self.context.costs
-        foreseen = [name for name in wanted if name in self.foreseen]
-        found = self.costs([architecture], foreseen)[0] if foreseen else {}
+        cost_metrics = [name for name in wanted if name in self.cost_metrics]
+        found = self.costs([architecture], cost_metrics)[0] if cost_metrics else {}
         if "latency" in wanted and "latency" not in found:
             network = context.space.build(architecture, context.task.info, **context.network)
             network.to(context.task.device)

@@ -91,21 +91,19 @@ class PredictorEvaluator(Evaluator):
             if self.base.metrics and goal.metric not in (*self.base.metrics, *context.costs):
                 raise unknown("metric of evaluator.objective", goal.metric, self.base.metrics)
         self.metrics = (*self.base.metrics, MEASURED) if self.base.metrics else ()
-        self.foreseen = self.base.foreseen
+        self.cost_metrics = self.base.cost_metrics
         self._observed = 0
         self._known: list[tuple[Architecture, dict[str, float]]] = []  # measured
         self._fitted: tuple[int, dict[str, Predictor]] = (0, {})  # to how many of them
 
     @classmethod
-    def usual_objective(cls, settings: PredictorSettings) -> str:
+    def objective_for(cls, settings: PredictorSettings) -> str:
         measuring: Any = registry.get("evaluators", settings.measured_by).factory
-        usual: str = measuring.usual_objective(
-            fill(measuring.Settings, settings.measure, "measure")
-        )
+        usual: str = measuring.objective_for(fill(measuring.Settings, settings.measure, "measure"))
         return settings.objective or usual
 
     @classmethod
-    def aimed(cls, settings: PredictorSettings, objective: Objective) -> PredictorSettings:
+    def with_objective(cls, settings: PredictorSettings, objective: Objective) -> PredictorSettings:
         """Predict what is searched for, and what limits name, unless told what to predict."""
         if settings.objective:
             return settings

@@ -64,7 +64,6 @@ class SupernetSettings:
     )
     calibration: int = setting(1024, "training examples for the statistics of a candidate")
     score_together: int = setting(50, "most candidates to score at once, sharing what is equal")
-
     precision: str = setting("fp32", "of the training: fp32, or bf16 (mixed precision)")
 
     def __post_init__(self) -> None:

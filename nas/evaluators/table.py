@@ -40,7 +40,7 @@ class TableEvaluator(Evaluator):
         super().__init__(context, settings or TableSettings())
         self.benchmark = _open(context.space, self.settings, context.progress)
         self.metrics = tuple(self.benchmark.metrics)
-        self.foreseen = tuple(
+        self.cost_metrics = tuple(
             metric
             for metric, column in self.benchmark.metrics.items()
             if column in self.benchmark.problem.costs
@@ -62,7 +62,7 @@ class TableEvaluator(Evaluator):
         self, architectures: Sequence[Architecture], names: Sequence[str] | None = None
     ) -> list[dict[str, float]]:
         rows = self.benchmark.table.rows(self.context.space.to_array(architectures))
-        chosen = [metric for metric in self.foreseen if names is None or metric in names]
+        chosen = [metric for metric in self.cost_metrics if names is None or metric in names]
         values = {metric: self.benchmark.values(metric)[rows] for metric in chosen}
         return [
             {metric: float(column[i]) for metric, column in values.items()}

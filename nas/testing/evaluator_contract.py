@@ -65,7 +65,7 @@ class EvaluatorContract:
 
     def test_what_it_is_usually_searched_for_is_measured(self) -> None:
         evaluator = self.prepared()
-        objective = Objective(evaluator.usual_objective(evaluator.settings))
+        objective = Objective(evaluator.objective_for(evaluator.settings))
         [measurement] = evaluator(self.draw(1))
         assert math.isfinite(objective.score(measurement))
 
@@ -82,14 +82,14 @@ class EvaluatorContract:
         self.require_equal(first, second)
 
     def test_costs_are_those_of_measurements(self) -> None:
-        """Limits are kept by what is foreseen, objectives heed what is measured."""
+        """Limits are kept by costs told beforehand, objectives heed what is measured."""
         evaluator, drawn = self.prepared(), self.draw(2)
         costs = evaluator.costs(drawn)
-        assert all(set(found) == set(evaluator.foreseen) for found in costs)
-        measured = [name for name in evaluator.foreseen if name not in evaluator.metrics]
+        assert all(set(found) == set(evaluator.cost_metrics) for found in costs)
+        measured = [name for name in evaluator.cost_metrics if name not in evaluator.metrics]
         evaluator.context.costs = tuple(measured)
         for found, measurement in zip(costs, evaluator(drawn), strict=True):
-            assert all(measurement.metrics[name] == found[name] for name in evaluator.foreseen)
+            assert all(measurement.metrics[name] == found[name] for name in evaluator.cost_metrics)
 
     def require_equal(self, a: Sequence[Measurement], b: Sequence[Measurement]) -> None:
         """Assert that measurements say the same."""

@@ -13,63 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nas.mutables import Gate, Mutable
 from nas.search_spaces.cells.dense_network import ResidualBlock
 from nas.search_spaces.cells.operations import ReLUConvBN
 from nas.search_spaces.cells.sized_network import Projection, SizedCell, SizedNetwork
+from nas.search_spaces.sliced.choice import Size
 from nas.search_spaces.sliced.layers import batch_norm
 from nas.space import Decision
 
-__all__ = ["SizedSupernetwork", "WidthGate"]
-
-
-class WidthGate(Mutable):
-    """A choice of width; it runs nothing itself: the network asks it what is selected.
-
-    Args:
-        label: The name of the gate.
-        widths: The options, ascending.
-    """
-
-    def __init__(self, label: str, widths: Sequence[int]) -> None:
-        super().__init__(label)
-        self.widths = tuple(widths)
-
-    def gate(self) -> Gate:
-        return Gate(self.label or "", tuple(map(str, self.widths)), ordered=True)
-
-    def decision(self) -> Decision:
-        return Decision(self.label or "", self.widths, ordered=True)
-
-    def selections(self) -> list[int | tuple[int, ...]]:
-        return list(range(len(self.widths)))
-
-    def parts(self) -> list[tuple[nn.Module, tuple[int, ...]]]:
-        return []
-
-    def chosen(self, selection: int | tuple[int, ...]) -> nn.Module:
-        del selection
-        return nn.Identity()
-
-    @property
-    def width(self) -> int:
-        """The largest width that runs."""
-        self.current()
-        return self.widths[max(self.active)]
-
-    def by_channel(self, weights: Tensor) -> Tensor:
-        """Return the total weight of the widths that have a channel, [1, width, 1, 1]."""
-        last = max(self.active) + 1
-        have = weights[:last].flip(0).cumsum(0).flip(0)
-        steps = (
-            high - low for low, high in zip((0, *self.widths), self.widths[:last], strict=False)
-        )
-        parts = [total.expand(step) for total, step in zip(have, steps, strict=True)]
-        return torch.cat(parts).view(1, -1, 1, 1)
-
-    def masked(self, x: Tensor) -> Tensor:
-        """Weigh the channels of a mixture; on a path all weigh 1."""
-        return x * self.by_channel(self.selection) if isinstance(self.selection, Tensor) else x
+__all__ = ["SizedSupernetwork"]
 
 
 # -- layers at a part of their width --------------------------------------------------------------
@@ -112,15 +63,15 @@ class SizedSupernetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.shape = (input_channels, classes)
-        self.gates = nn.ModuleList(WidthGate(name, widths) for name in names)
+        self.gates = nn.ModuleList(Size(Decision(n, tuple(widths), ordered=True)) for n in names)
         largest = [max(widths)] * len(names)
         self.largest = SizedNetwork(largest, *self.shape, projects=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits [B, classes]."""
-        gates = [gate for gate in self.gates if isinstance(gate, WidthGate)]
+        gates = [gate for gate in self.gates if isinstance(gate, Size)]
         first, stem = gates[0], self.largest.stem
-        x = first.masked(batch_norm(stem[1], conv(stem[0], x, first.width)))
+        x = first.masked(batch_norm(stem[1], conv(stem[0], x, first.largest)))
         for before, gate, layer in zip([first, *gates], gates, self.largest.layers, strict=False):
             x = self._layer(layer, x, before, gate)
         x = F.relu(batch_norm(self.largest.norm, x)).mean(dim=(2, 3))
@@ -128,11 +79,11 @@ class SizedSupernetwork(nn.Module):
         return F.linear(x, classifier.weight[:, : x.shape[1]], classifier.bias)
 
     @staticmethod
-    def _layer(layer: nn.Module, x: Tensor, before: WidthGate, gate: WidthGate) -> Tensor:
+    def _layer(layer: nn.Module, x: Tensor, before: Size, gate: Size) -> Tensor:
         if isinstance(layer, ResidualBlock):
-            return gate.masked(residual_block(layer, x, gate.width))
+            return gate.masked(residual_block(layer, x, gate.largest))
         assert isinstance(layer, SizedCell)
-        edges, width = layer.edges, gate.width
+        edges, width = layer.edges, gate.largest
         first = relu_conv_norm(edges["1_0"], x, width)
         second = relu_conv_norm(edges["2_0"], x, width)
         second = second + relu_conv_norm(edges["2_1"], first, width)
@@ -146,10 +97,10 @@ class SizedSupernetwork(nn.Module):
         """Return the plain network of a path, with copies of the channels that it runs."""
         widths = []
         for gate in self.gates:
-            assert isinstance(gate, WidthGate)
+            assert isinstance(gate, Size)
             index = path[gate.label or ""]
             assert isinstance(index, int)
-            widths.append(gate.widths[index])
+            widths.append(gate.options[index])
         config = {"widths": widths, "input_channels": self.shape[0], "classes": self.shape[1]}
         network = SizedNetwork(widths, *self.shape).to(self.largest.classifier.weight)
         network.config = dict(config)
@@ -163,28 +114,32 @@ class SizedSupernetwork(nn.Module):
         return network.train(self.training)
 
 
-def _skip(layer: Projection, x: Tensor, before: WidthGate, gate: WidthGate) -> Tensor:
+def _skip(layer: Projection, x: Tensor, before: Size, gate: Size) -> Tensor:
     """Pass on what keeps its width, project what does not, each by the weight of its pairs."""
     same = sorted(set(before.active) & set(gate.active))
     differ = len({*before.active, *gate.active}) > 1
     if not (isinstance(before.selection, Tensor) or isinstance(gate.selection, Tensor)):
-        return batch_norm(layer.norm, conv(layer.conv, x, gate.width)) if differ else x
+        return batch_norm(layer.norm, conv(layer.conv, x, gate.largest)) if differ else x
     mine, theirs = _row(gate, x), _row(before, x)
-    total = x.new_zeros(1, gate.width, 1, 1)
+    total = x.new_zeros(1, gate.largest, 1, 1)
     if same:
-        width = gate.widths[same[-1]]
-        kept = gate.by_channel(mine * theirs)[:, :width] * x[:, :width]
-        total = F.pad(kept, (0, 0, 0, 0, 0, gate.width - width))
+        width = gate.options[same[-1]]
+        kept = _by_channel(gate, mine * theirs)[:, :width] * x[:, :width]
+        total = F.pad(kept, (0, 0, 0, 0, 0, gate.largest - width))
     if differ:
-        y = batch_norm(layer.norm, conv(layer.conv, x, gate.width))
-        total = total + gate.by_channel(mine * (theirs.sum() - theirs)) * y
+        y = batch_norm(layer.norm, conv(layer.conv, x, gate.largest))
+        total = total + _by_channel(gate, mine * (theirs.sum() - theirs)) * y
     return total
 
 
-def _row(gate: WidthGate, like: Tensor) -> Tensor:
+def _by_channel(gate: Size, weights: Tensor) -> Tensor:
+    return gate.by_feature(weights).view(1, -1, 1, 1)
+
+
+def _row(gate: Size, like: Tensor) -> Tensor:
     """Return the weights of this pass, [options]; of a path, ones and zeros."""
     if isinstance(gate.selection, Tensor):
         return gate.selection
-    row = torch.zeros(len(gate.widths), dtype=like.dtype, device=like.device)
+    row = torch.zeros(len(gate.options), dtype=like.dtype, device=like.device)
     row[list(gate.active)] = 1.0
     return row

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["Choices", "Size", "average", "largest", "mixed", "only", "shares"]
+__all__ = ["Choices", "Size", "average", "distribution", "largest", "mixed", "only", "shares"]
 
 Choices = tuple[tuple[Any, "Tensor | None"], ...]
 """Values, each with the scalar that it weighs in a mixture; None weighs one."""
@@ -47,6 +47,20 @@ def shares(choices: Choices) -> Tensor | None:
     values = [int(value) for value, _ in ordered]
     steps = [high - low for low, high in zip([0, *values[:-1]], values, strict=True)]
     return torch.cat([total.expand(n) for total, n in zip(have, steps, strict=True)])
+
+
+def distribution(choices: Choices) -> Choices:
+    """Return choices that weigh |weight| / sum of |weights|: the same for a distribution.
+
+    Numbers of experts, k and capacity are mixed by shares, which cannot be negative, as the weights
+    of a code (the relaxation `unit`) can. The sum is a constant to gradients: a sampled one-hot
+    weight keeps its own.
+    """
+    if any(weight is None for _, weight in choices):
+        return choices
+    sizes = torch.stack([weight for _, weight in choices if weight is not None]).abs()
+    values = (value for value, _ in choices)
+    return tuple(zip(values, (sizes / sizes.sum().detach()).unbind(), strict=True))
 
 
 def average(choices: Choices) -> float | Tensor:

@@ -7,24 +7,26 @@ and of the router's columns; every kind of router has parameters of its own.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from nas.mutables import Gate, Mutable
+from nas.mutables import Gate
 from nas.search_spaces.moe.experts import Experts, FeedForward
 from nas.search_spaces.moe.layer import MoELayer, make_router
 from nas.search_spaces.moe.network import DenseLayer, TokenNetwork
 from nas.search_spaces.moe.routers.autonomy import AutonomyRouter
 from nas.search_spaces.moe.routers.router import Gating, Router
-from nas.search_spaces.moe.size import Choices, Size, mixed
+from nas.search_spaces.moe.size import Choices, Size, distribution, mixed
+from nas.search_spaces.sliced.choice import Choice
 from nas.space import Decision
 
 __all__ = ["MoEChoice", "SizeGate", "TokenSupernetwork"]
 
 
-class SizeGate(Mutable):
+class SizeGate(Choice[Any]):
     """A gate that runs nothing itself: the block asks it what is selected.
 
     Args:
@@ -36,27 +38,12 @@ class SizeGate(Mutable):
     def __init__(
         self, decision: Decision, values: Sequence[Any] | None = None, absent: int | None = None
     ) -> None:
-        super().__init__(decision.name)
-        self._decision, self.absent = decision, absent
+        super().__init__(decision)
+        self.absent = absent
         self.values = tuple(values or decision.options)
 
     def gate(self) -> Gate:
-        names = tuple(map(str, self._decision.options))
-        ordered = self._decision.ordered
-        return Gate(self._decision.name, names, ordered=ordered, absent=self.absent)
-
-    def decision(self) -> Decision:
-        return self._decision
-
-    def selections(self) -> list[int | tuple[int, ...]]:
-        return list(range(len(self.values)))
-
-    def parts(self) -> list[tuple[nn.Module, tuple[int, ...]]]:
-        return []
-
-    def chosen(self, selection: int | tuple[int, ...]) -> nn.Module:
-        del selection
-        return nn.Identity()
+        return replace(super().gate(), absent=self.absent)
 
     @property
     def choices(self) -> Choices:
@@ -153,9 +140,10 @@ class MoEChoice(nn.Module):
             yield router, weight
 
     def _size(self) -> Size:
-        names = ("experts", "width", "k", "capacity")
-        experts, width, k, capacity = (self._gate(name).choices for name in names)
-        return Size(experts, width, k, capacity, self._gate("auxiliary").total())
+        names = ("experts", "k", "capacity")
+        experts, k, capacity = (distribution(self._gate(name).choices) for name in names)
+        width, auxiliary = self._gate("width").choices, self._gate("auxiliary").total()
+        return Size(experts, width, k, capacity, auxiliary)
 
     # -- one choice ---------------------------------------------------------------------------
 

@@ -76,10 +76,19 @@ class Size(Choice[int]):
         """
         if not isinstance(self.selection, Tensor):
             return x
-        sizes, totals = sizes or self.options, self._totals(self.selection)
-        steps = (high - low for low, high in zip((0, *sizes), sizes, strict=False))
-        mask = torch.cat([total.expand(step) for total, step in zip(totals, steps, strict=False)])
+        mask = self.by_feature(self.selection, sizes)
         return x * mask.view(1, -1, *(1 for _ in x.shape[2:]))
+
+    def by_feature(self, weights: Tensor, sizes: Sequence[int] | None = None) -> Tensor:
+        """Return what the sizes that have a feature weigh together, [largest active size].
+
+        Args:
+            weights: Of the options, [number of options].
+            sizes: As for `masked`.
+        """
+        sizes, totals = sizes or self.options, self._totals(weights)
+        steps = (high - low for low, high in zip((0, *sizes), sizes, strict=False))
+        return torch.cat([total.expand(step) for total, step in zip(totals, steps, strict=False)])
 
     def masked_kernel(self, weight: Tensor) -> Tensor:
         """Weigh the rings of a kernel [..., k, k], k the largest active size, in the same way."""

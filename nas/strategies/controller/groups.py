@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from nas.space import Choices, SearchSpace
-from nas.strategies.controller.network import Controller, Walk, _Drawing
+from nas.strategies.controller.network import Controller, Drawing, Walk
 
 __all__ = ["GroupController", "groups_of"]
 
@@ -78,7 +78,7 @@ class GroupController(Controller):
         return walk.log_probs[:, self.columns].sum(1), walk.entropies[:, self.columns].sum(1)
 
 
-class _Resampling(_Drawing):
+class _Resampling(Drawing):
     """Draws some columns and takes given choices in the others."""
 
     def __init__(self, space: SearchSpace, base: Choices, columns: set[int], draws: Tensor) -> None:

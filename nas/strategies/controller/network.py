@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from nas.space import Choices, SearchSpace
 
-__all__ = ["Controller", "Walk"]
+__all__ = ["Controller", "Drawing", "Following", "Walk"]
 
 _INIT = 0.1  # weights start uniformly within this, as in ENAS
 
@@ -77,13 +77,13 @@ class Controller(nn.Module):
     def sample(self, rng: np.random.Generator, n: int) -> Walk:
         """Draw n architectures; whether they are feasible is not asked."""
         draws = torch.from_numpy(rng.random((n, len(self.starts) - 1)))
-        return self._walk(_Drawing(self.space, draws))
+        return self._walk(Drawing(self.space, draws))
 
     def score(self, choices: Choices) -> Walk:
         """Return what the present weights say of given architectures [n, d], with gradients."""
-        return self._walk(_Following(self.space, choices))
+        return self._walk(Following(self.space, choices))
 
-    def _walk(self, guide: _Drawing | _Following) -> Walk:
+    def _walk(self, guide: Drawing | Following) -> Walk:
         n, d = guide.choices.shape
         state = self.head.new_zeros(n, self.head.shape[1])
         memory = torch.zeros_like(state)
@@ -115,7 +115,7 @@ class Controller(nn.Module):
         return F.log_softmax(self.tanh_constant * torch.tanh(logits / self.temperature), 1)
 
 
-class _Following:
+class Following:
     """Takes given choices."""
 
     def __init__(self, space: SearchSpace, choices: Choices) -> None:
@@ -130,7 +130,7 @@ class _Following:
         return self.choices[:, column], active
 
 
-class _Drawing:
+class Drawing:
     """Draws from the controller's distributions, by numbers that are uniform in [0, 1)."""
 
     def __init__(self, space: SearchSpace, draws: Tensor) -> None:

@@ -7,9 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from nas.mutables import executed
-from nas.search_spaces.cells.sized_supernetwork import WidthGate, conv
+from nas.search_spaces.cells.sized_supernetwork import conv
 from nas.search_spaces.nats_size import NATSSize
+from nas.search_spaces.sliced.choice import Size
 from nas.search_spaces.sliced.layers import batch_norm
+from nas.space import Decision
 from nas.supernet import Supernet
 from nas.task import TaskInfo
 
@@ -74,23 +76,25 @@ def test_a_narrower_batch_norm_is_the_first_channels(momentum: float | None) -> 
 
 
 def test_a_channel_weighs_what_the_widths_that_have_it_weigh() -> None:
-    gate = WidthGate("width", (2, 3, 5))
+    gate = Size(Decision("width", (2, 3, 5), ordered=True))
     weights = torch.tensor([0.5, 0.25, 0.125])
     gate.select(weights, executed({"": weights})[""])
-    assert gate.width == 5
-    assert gate.by_channel(weights).flatten().tolist() == [0.875, 0.875, 0.375, 0.125, 0.125]
+    assert gate.largest == 5
+    assert gate.by_feature(weights).tolist() == [0.875, 0.875, 0.375, 0.125, 0.125]
     x = torch.ones(1, 5, 2, 2)
-    assert torch.equal(gate.masked(x), gate.by_channel(weights).expand(1, 5, 2, 2))
+    assert torch.equal(
+        gate.masked(x), gate.by_feature(weights).view(1, -1, 1, 1).expand(1, 5, 2, 2)
+    )
 
 
 def test_widths_of_weight_zero_are_not_computed() -> None:
-    gate = WidthGate("width", (2, 3, 5))
+    gate = Size(Decision("width", (2, 3, 5), ordered=True))
     weights = torch.tensor([0.5, 0.25, 0.0])
     gate.select(weights, executed({"": weights})[""])
-    assert gate.width == 3
-    assert gate.by_channel(weights).flatten().tolist() == [0.75, 0.75, 0.25]
+    assert gate.largest == 3
+    assert gate.by_feature(weights).tolist() == [0.75, 0.75, 0.25]
     gate.select(1, (1,))
-    assert gate.width == 3 and torch.equal(
+    assert gate.largest == 3 and torch.equal(
         gate.masked(torch.ones(1, 3, 1, 1)), torch.ones(1, 3, 1, 1)
     )
 
@@ -137,7 +141,7 @@ def test_a_mixture_passes_on_by_the_weight_of_equal_widths(
     cell, original = supernet.network.largest.layers[2], supernet.network._layer
     seen = {}
 
-    def spy(layer: nn.Module, x: Tensor, before: WidthGate, gate: WidthGate) -> Tensor:
+    def spy(layer: nn.Module, x: Tensor, before: Size, gate: Size) -> Tensor:
         y = original(layer, x, before, gate)
         seen[layer] = x, y
         return y

@@ -15,6 +15,7 @@ from nas.measure import measure
 from nas.search_spaces.moe import MoE, MoELayer, MoESequence, expert_loads
 from nas.search_spaces.moe.decisions import CAUSAL_ROUTERS, ROUTERS
 from nas.search_spaces.moe.loads import load_balance
+from nas.search_spaces.moe.size import distribution
 from nas.space import Architecture
 from nas.task import TaskInfo
 
@@ -201,3 +202,33 @@ def test_every_router_is_extracted_exactly(router: str, training: bool) -> None:
         assert measure(network.float(), VECTORS) == measure(
             space.build(a, VECTORS, **SMALL), VECTORS
         )
+
+
+def test_sizes_are_mixed_by_shares() -> None:
+    weights = torch.tensor([0.6, 0.4], requires_grad=True)
+    same = distribution(((2, weights[0]), (4, weights[1])))
+    assert [value for value, _ in same] == [2, 4]
+    shares = torch.stack([w for _, w in same if w is not None])
+    assert torch.allclose(shares, weights)
+    (gradient,) = torch.autograd.grad(shares[0], weights)
+    assert gradient.tolist() == pytest.approx([1.0, 0.0])  # as of the weight itself
+    signed = distribution(((2, torch.tensor(-0.6)), (4, torch.tensor(0.8))))
+    assert [float(w) for _, w in signed if w is not None] == pytest.approx([3 / 7, 4 / 7])
+    assert distribution(((2, None),)) == ((2, None),)
+
+
+def test_weights_of_any_sign_give_numbers() -> None:
+    """A sparse code over the options is no distribution."""
+    info = TaskInfo((6, 5), 3, "sequence")
+    supernet = MoESequence(blocks=1).supernet(info)
+    torch.manual_seed(0)
+    weights = {
+        name: torch.nn.functional.normalize(torch.randn(len(gate.options)), dim=0).requires_grad_()
+        for name, gate in supernet.gates.items()
+    }
+    assert any((w < 0).any() for w in weights.values())
+    output = supernet(info.example(4), weights)
+    loss = output.square().mean()
+    loss.backward()
+    assert loss.isfinite()
+    assert all(w.grad is None or w.grad.isfinite().all() for w in weights.values())
