@@ -8,6 +8,7 @@ from typing import Any
 from nas import registry
 from nas.errors import unknown
 from nas.evaluators.evaluator import COSTS
+from nas.resolve import resolve_space, space_options
 
 __all__ = ["as_text", "list_data", "list_evaluators", "list_spaces", "list_strategies"]
 
@@ -35,11 +36,13 @@ def _settings(settings: Any, prefix: str = "") -> list[str]:
 
 
 def list_spaces(name: str | None) -> list[Entry]:
-    """Return the search spaces."""
+    """Return the search spaces; a name may have options, such as `gnn:layers=3`."""
     entries = []
-    for entry in _chosen("search_spaces", name):
-        space = entry.factory()
+    for entry in _chosen("search_spaces", name and name.partition(":")[0]):
+        space = resolve_space(name or entry.name)
         line = _head(entry) | {"size": f"{space.size:,}", "decisions": len(space.decisions)}
+        if space_options(entry.factory):
+            line["options"] = _pairs(space_options(entry.factory), "space.")
         if space.catalogue():
             line["published"] = ", ".join(space.catalogue())
         for scale in ("small", "paper"):

@@ -17,7 +17,7 @@ from nas.evaluators.evaluator import COSTS, Context, Evaluator
 from nas.limited import LimitedSpace
 from nas.objective import Objective, parse_limits
 from nas.progress import Progress
-from nas.resolve import import_object, name_of, resolve_entry, resolve_space
+from nas.resolve import import_object, name_of, resolve_entry, resolve_space, with_options
 from nas.settings import Groups, fill
 from nas.space import Architecture, SearchSpace
 from nas.strategies.strategy import Strategy
@@ -26,7 +26,7 @@ from nas.timeouts import time_limit
 
 __all__ = ["GROUPS", "SCALES", "Plan", "check_limits", "load_data", "make_plan"]
 
-GROUPS = ("strategy", "supernet", "network", "evaluator", "data")
+GROUPS = ("space", "strategy", "supernet", "network", "evaluator", "data")
 """Groups of settings of a search."""
 SCALES = ("small", "paper")
 EVALUATIONS = {"small": 50, "paper": 1000}
@@ -114,6 +114,7 @@ def make_plan(
         raise NasError(f"evaluations={evaluations}: at least 1 is needed")
     if timeout is not None and not timeout > 0:
         raise NasError(f"timeout={timeout}: expected seconds above 0")
+    space = with_options(space, groups.get("space", {}))
     resolved = resolve_space(space)
     entry, argument = resolve_entry("strategies", strategy)
     factory = entry.factory

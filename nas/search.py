@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -112,7 +113,8 @@ def _open_run(plan: Plan, out: Path | None) -> Run:
     source = str(config["data" if plan.evaluator.uses_data else "evaluator"])  # what is judged on
     data = Path(source.rpartition(":")[2]).stem
     strategy = config["strategy"].replace(":", "-")
-    stem = f"{plan.space.name}-{strategy}-{data}-s{config['seed']}"
+    space = re.sub("[:,]", "-", plan.space.name)
+    stem = f"{space}-{strategy}-{data}-s{config['seed']}"
     for number in itertools.count(1):
         folder = Path("runs") / (stem if number == 1 else f"{stem}-{number}")
         try:

@@ -11,7 +11,15 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from nas.errors import NasError, unknown
 
-__all__ = ["Groups", "fill", "parse_assignments", "read_config", "require_ranges", "setting"]
+__all__ = [
+    "Groups",
+    "fill",
+    "parse_assignments",
+    "parse_value",
+    "read_config",
+    "require_ranges",
+    "setting",
+]
 
 Groups = dict[str, dict[str, Any]]
 """Group (such as "strategy" or "supernet") -> setting -> value."""
@@ -38,11 +46,12 @@ def parse_assignments(assignments: list[str], default_group: str = "strategy") -
         if not equals or not key.strip():
             raise NasError(f"--set {assignment!r}: expected key=value, such as epochs=20")
         group, _, name = key.strip().rpartition(".")
-        groups.setdefault(group or default_group, {})[name] = _literal(text.strip())
+        groups.setdefault(group or default_group, {})[name] = parse_value(text.strip())
     return groups
 
 
-def _literal(text: str) -> Any:
+def parse_value(text: str) -> Any:
+    """Read a text as JSON where it is JSON, else as it is."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -119,7 +128,7 @@ def convert(value: Any, hint: Any, where: str) -> Any:
         if not isinstance(items, (list, tuple)):
             items = [items]
         return tuple(
-            convert(_literal(i) if isinstance(i, str) else i, arguments[0], where)
+            convert(parse_value(i) if isinstance(i, str) else i, arguments[0], where)
             for i in items
             if i != ""
         )

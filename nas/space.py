@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
+from inspect import signature
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -60,6 +61,17 @@ class SearchSpace(ABC):
     """The kind of task that its networks solve; see `nas.task.TaskInfo`."""
     default_data: ClassVar[str] = "digits"
     """The source of data where nothing else is said."""
+
+    def _take_options(self, **options: Any) -> None:
+        """Name the space after arguments of its constructor that are not the default.
+
+        A constructor with arguments calls this with them, so that `gnn` with three layers is
+        `gnn:layers=3`, from which `nas.resolve` makes it again.
+        """
+        parameters = signature(type(self)).parameters
+        given = [f"{n}={v}" for n, v in options.items() if v != parameters[n].default]
+        if given:
+            self.name = f"{self.name}:{','.join(given)}"
 
     def for_task(self, task: TaskInfo) -> SearchSpace:
         """Return the space of what makes sense for a task; this space unless it depends on it."""

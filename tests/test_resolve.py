@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from torch import Tensor, nn
 
+from nas import registry
 from nas.errors import NasError
 from nas.mutables import OneOf
-from nas.resolve import import_object, name_of, resolve_space
+from nas.resolve import import_object, name_of, resolve_space, space_options, with_options
 from nas.search_spaces.darts import DARTS
 from nas.search_spaces.module import ModuleSpace
 
@@ -92,7 +93,7 @@ def test_a_package() -> None:
         ("nas.search_spaces.darts:Dart", r"unknown name in nas\.search_spaces\.darts 'Dart'"),
         (":Net", "module '' cannot be imported"),
         (".relative:Net", "module '.relative' cannot be imported"),
-        ("darts:", "module 'darts' cannot be imported"),
+        ("darts:", "unknown option of space 'darts' ''"),
     ],
 )
 def test_what_is_not_there(text: str, message: str) -> None:
@@ -165,3 +166,50 @@ def test_name_of_what_no_text_finds() -> None:
     space = resolve_space(lambda: Local())
     assert name_of(lambda: Local(), space) == space.name
     assert name_of(DARTS(), DARTS()) == "darts"
+
+
+# -- options of registered spaces -------------------------------------------------------------
+
+
+def _other(default: object) -> object:
+    """Return another value of an option."""
+    if isinstance(default, bool):
+        return not default
+    return default + 1 if isinstance(default, int) else default
+
+
+@pytest.mark.parametrize("name", registry.names("search_spaces"))
+def test_a_space_can_be_made_again_from_its_name(name: str) -> None:
+    factory = registry.get("search_spaces", name).factory
+    options = {option: _other(default) for option, default in space_options(factory).items()}
+    space = factory(**options)
+    again = resolve_space(space.name)
+    assert (again.name, again.decisions) == (space.name, space.decisions)
+    if options != space_options(factory):
+        assert space.name != name
+
+
+def test_options_may_be_given_as_settings() -> None:
+    assert with_options("gnn", {}) == "gnn"
+    space = resolve_space(with_options("gnn", {"layers": 3}))
+    assert (space.name, len(space.decisions)) == ("gnn:layers=3", 15)
+    assert resolve_space(with_options("gnn:layers=4", {"layers": 2})).name == "gnn"
+    assert name_of("gnn:layers=2", resolve_space("gnn:layers=2")) == "gnn"
+    with pytest.raises(NasError, match="your own"):
+        with_options("mine.py:Net", {"layers": 3})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("gnn:layer=3", "unknown option of space 'gnn' 'layer'. Did you mean 'layers'"),
+        ("gnn:layers=many", "gnn:layers='many': expected int"),
+        ("gnn:layers", "gnn:layers='': expected int"),
+        ("gnn:layers=0", "at least 1"),
+        ("darts:layers=8", "unknown option of space 'darts'"),
+        ("gm:layers=2", "unknown search space 'gm'"),
+    ],
+)
+def test_wrong_options_are_refused(text: str, message: str) -> None:
+    with pytest.raises(NasError, match=message):
+        resolve_space(text)

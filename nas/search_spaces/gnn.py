@@ -73,6 +73,7 @@ class GNN(GraphSpace):
     def __init__(self, layers: int = 2) -> None:
         if layers < 1:
             raise NasError(f"space 'gnn': layers={layers}; at least 1 is needed")
+        self._take_options(layers=layers)
         self.layers = layers
         fields = (
             ("attention", ATTENTIONS),

@@ -62,6 +62,7 @@ class GNNMP(GraphSpace):
     def __init__(self, nodes: int = 3) -> None:
         if nodes < 1:
             raise NasError(f"space 'gnn-mp': nodes={nodes}; at least 1 is needed")
+        self._take_options(nodes=nodes)
         self.nodes = nodes
         self._edges = {
             name: Decision(

@@ -47,7 +47,7 @@ class Tabular(SearchSpace):
     kind: ClassVar[str] = "table"
     default_data: ClassVar[str] = "table:breast-cancer"
 
-    def __init__(self, categorical: bool = True) -> None:
+    def __init__(self, *, categorical: bool = True) -> None:
         widths = [
             Decision(
                 f"width{layer}", WIDTHS, ordered=True,
@@ -69,7 +69,7 @@ class Tabular(SearchSpace):
     def for_task(self, task: TaskInfo) -> SearchSpace:
         """Choose no embedding where a table has only numbers."""
         categorical = any(task.categories)
-        return self if categorical == self.categorical else Tabular(categorical)
+        return self if categorical == self.categorical else Tabular(categorical=categorical)
 
     def catalogue(self) -> dict[str, Architecture]:
         """Return the network that TabNAS starts from on Criteo: 32, 144 and 24 features."""

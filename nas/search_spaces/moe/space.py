@@ -75,6 +75,7 @@ class MoE(SearchSpace):
     def __init__(self, blocks: int = 4) -> None:
         if blocks < 1:
             raise NasError(f"space '{self.name}': blocks={blocks}; at least 1 is needed")
+        self._take_options(blocks=blocks)
         names = [f"block{i}" for i in range(1, blocks + 1)]
         self.blocks = {name: block_decisions(name, self.routers) for name in names}
         self.decisions = tuple(d for block in self.blocks.values() for d in block.values())
