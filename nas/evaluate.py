@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import NasError
-from nas.measure import evaluating
+from nas.measure import evaluating, watching
 from nas.task import Output, Task
 
 __all__ = ["Diverged", "Meter", "OutOfMemory", "evaluate", "memory_errors"]
@@ -30,25 +30,29 @@ class OutOfMemory(NasError):
     """The device's memory did not suffice."""
 
 
-def evaluate(network: nn.Module, task: Task, split: str, batch_size: int = 256) -> dict[str, float]:
-    """Return the mean "loss" and the "accuracy" of a network over a whole split.
+def evaluate(
+    network: nn.Module, task: Task, split: str, batch_size: int = 256, *, group: str = "train"
+) -> dict[str, float]:
+    """Return the metrics of a network over a whole split: the task's, and the network's own.
 
     Args:
         network: On the task's device; it is run in evaluation mode, without gradients.
         task: Data, loss and metric.
         split: Such as "valid".
         batch_size: Examples at once; it does not change the result beyond rounding.
+        group: Whose settings to name when it fails, such as "evaluator".
 
     Raises:
         Diverged: When the loss is not finite.
         OutOfMemory: When a batch does not fit.
     """
-    meter = Meter(task, f"on '{split}'")
-    with evaluating(network), torch.no_grad(), memory_errors(batch_size):
+    meter = Meter(task, f"on '{split}'", group)
+    errors = memory_errors(batch_size, group)
+    with evaluating(network), torch.no_grad(), errors, watching(network) as own:
         for x, y in task.batches(split, batch_size):
             output = network(x)
             meter.add(task.loss(output, y), output, y)
-        return meter.read()
+        return task.metrics(**meter.read()) | own()
 
 
 class Meter:
@@ -57,10 +61,11 @@ class Meter:
     Args:
         task: What knows how many examples are correct.
         where: The steps' place, such as "in epoch 3", for the message of `Diverged`.
+        group: Whose settings that message names.
     """
 
-    def __init__(self, task: Task, where: str) -> None:
-        self.task, self.where = task, where
+    def __init__(self, task: Task, where: str, group: str = "train") -> None:
+        self.task, self.where, self.group = task, where, group
         self.means: dict[str, float] = {}  # of the steps read so far
         self._pending: list[tuple[Tensor, Tensor, Tensor]] = []
         self._steps = self._examples = self._correct = self._waiting = 0
@@ -95,12 +100,12 @@ class Meter:
         if not math.isfinite(loss):
             raise Diverged(
                 f"the loss became {loss} {self.where}, step {self._steps}; lower "
-                "train.learning_rate, or set train.grad_clip"
+                f"{self.group}.learning_rate, or set {self.group}.grad_clip"
             )
 
 
 @contextmanager
-def memory_errors(batch_size: int) -> Iterator[None]:
+def memory_errors(batch_size: int, group: str = "train") -> Iterator[None]:
     """Turn the several errors that tell of too little memory into one clear one."""
     try:
         yield
@@ -109,6 +114,6 @@ def memory_errors(batch_size: int) -> Iterator[None]:
         if isinstance(error, RuntimeError) and not any(sign in str(error) for sign in signs):
             raise
         raise OutOfMemory(
-            f"out of memory with batches of {batch_size} examples; lower train.batch_size, or "
+            f"out of memory with batches of {batch_size} examples; lower {group}.batch_size, or "
             "the network's channels or layers"
         ) from error

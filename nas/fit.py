@@ -1,9 +1,11 @@
-"""Training a plain network from scratch with the recipe of the papers on cells.
+"""Training a plain network from scratch with the recipe of the papers on cells, or on graphs.
 
-Source: DARTS (Liu et al., ICLR 2019, arXiv:1806.09055, sec. 3.1, app. A.2): SGD with a cosine
-schedule, cutout, an auxiliary head, drop path that grows linearly. An epoch's random numbers
-follow from the seed and the epoch alone, so that an interrupted training goes on as if it had not
-been: on the CPU with the very same numbers.
+Sources: DARTS (Liu et al., ICLR 2019, arXiv:1806.09055, sec. 3.1, app. A.2): SGD with a cosine
+schedule, cutout, an auxiliary head, drop path that grows linearly. For nodes of a graph, GCN (Kipf
+and Welling, ICLR 2017, arXiv:1609.02907, sec. 5.2) and GraphNAS (arXiv:1904.09981): Adam with
+weight decay at a constant rate, and of all epochs the best one on the validation nodes. An epoch's
+random numbers follow from the seed and the epoch alone, so that an interrupted training goes on as
+if it had not been: on the CPU with the very same numbers.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +31,7 @@ from nas.settings import require_ranges, setting
 from nas.task import Input, Output, Task
 
 __all__ = [
+    "KIND_RECIPES",
     "Diverged",
     "OutOfMemory",
     "Stop",
@@ -45,15 +48,25 @@ Stop = Callable[[int, Callable[[], dict[str, float]]], bool]
 """Asked after an epoch: epochs done, and what returns "accuracy" and "loss" as they now are."""
 
 
+OPTIMIZERS = ("sgd", "adam")
+SCHEDULES = ("cosine", "constant")
+KEEP = ("last", "best")
+
+
 @dataclass
 class TrainSettings:
     """How a network is trained; the defaults are the papers' for CIFAR-10."""
 
     epochs: int = setting(600, "passes over the training examples")
     batch_size: int = setting(96, "examples a step")
-    learning_rate: float = setting(0.025, "of the first epoch; falls to 0 along a cosine")
+    optimizer: str = setting("sgd", "sgd or adam")
+    learning_rate: float = setting(0.025, "of the first epoch")
+    schedule: str = setting("cosine", "of the rate: cosine, to 0, or constant")
     momentum: float = setting(0.9, "momentum of SGD")
-    weight_decay: float = setting(3e-4, "weight decay of SGD")
+    weight_decay: float = setting(3e-4, "of all weights, added to the gradient")
+    keep: str = setting(
+        "last", "the weights of which epoch: last, or best on 'valid', which is not trained on then"
+    )
     grad_clip: float = setting(5.0, "largest norm of the gradient; 0: no limit")
     drop_path: float = setting(0.2, "probability of dropping an edge; grows to this from 0")
     cutout: int | None = setting(None, "side of the blanked square; none: half of the image's")
@@ -62,8 +75,15 @@ class TrainSettings:
     channels_last: bool = setting(False, "channels-last memory where the network allows it")
     precision: str = setting("fp32", "fp32, or bf16: mixed precision (autocast)")
 
+    group: ClassVar[str] = "train"
+
     def __post_init__(self) -> None:
         check_precision(self.precision, "precision")
+        for name, allowed in (
+            ("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("keep", KEEP),
+        ):  # fmt: skip
+            if getattr(self, name) not in allowed:
+                raise unknown(f"{self.group}.{name}", getattr(self, name), allowed)
         ranges: dict[str, tuple[bool, str]] = {
             "epochs": (self.epochs >= 1, "at least 1"),
             "batch_size": (self.batch_size >= 1, "at least 1"),
@@ -75,18 +95,41 @@ class TrainSettings:
             "cutout": (self.cutout is None or self.cutout >= 0, "at least 0, or none"),
             "label_smoothing": (0 <= (self.label_smoothing or 0) < 1, "0 to below 1, or none"),
         }
-        require_ranges(self, "train", ranges)
+        require_ranges(self, self.group, ranges)
 
 
-def train_defaults(scale: str) -> dict[str, Any]:
-    """Return the settings that differ from the papers' at a task's scale ("small" or "paper")."""
+KIND_RECIPES: dict[str, dict[str, Any]] = {
+    "nodes": {
+        "epochs": 20,
+        "optimizer": "adam",
+        "learning_rate": 0.01,
+        "schedule": "constant",
+        "weight_decay": 5e-4,
+        "keep": "best",
+    },
+}
+"""Kind of a task -> settings where it has a recipe of its own, at every scale.
+
+Nodes of a graph: that of GCN and GraphNAS; 20 epochs of a whole graph's 10 steps are 200 steps.
+"""
+
+
+def train_defaults(scale: str, kind: str = "examples") -> dict[str, Any]:
+    """Return the settings that differ from the papers' for CIFAR-10.
+
+    Args:
+        scale: Of the task: "small" or "paper".
+        kind: Of the task, see `TaskInfo`.
+    """
+    usual = KIND_RECIPES.get(kind, {})
     if scale == "paper":
-        return {}
+        return dict(usual)
     if scale == "small":
         # Channels-last steps take 1/1.4 to 1/1.8 of the time for cells of depthwise convolutions on
         # a CPU core, and 1.15 times as long for NAS-Bench-201's few dense ones.
         schedule = {"epochs": 25, "learning_rate": 0.05}
-        return {**schedule, "drop_path": 0.0, "cutout": 0, "channels_last": True}
+        small = {**schedule, "drop_path": 0.0, "cutout": 0, "channels_last": True}
+        return small | usual
     raise unknown("scale", scale, ["small", "paper"])
 
 
@@ -96,7 +139,9 @@ class TrainResult:
 
     Args:
         metrics: "accuracy" and "loss" on the evaluation split, in evaluation mode; and
-            "train_accuracy" and "train_loss", the means over the last epoch's steps.
+            "train_accuracy" and "train_loss", the means over the last epoch's steps. Where the best
+            epoch's weights are kept also "epoch", its number from 1, and that epoch's
+            "valid_accuracy" and "valid_loss".
         history: One entry an epoch: "epoch" (from 1), "learning_rate", "train_loss",
             "train_accuracy", "seconds", and the evaluation of each epoch where it was asked for.
         seconds: Spent in epochs, those before an interruption included.
@@ -143,6 +188,8 @@ def fit(
         NasError: For splits that overlap, or a checkpoint that is damaged or of another training.
     """
     _check_splits(task, split, evaluate_on, each_epoch)
+    if settings.keep == "best":
+        _check_splits(task, split, "valid", True)
     network.to(task.device)
     training = _Training(network, task, settings, split, evaluate_on, each_epoch, seed, checkpoint)
     metrics = training.restore()
@@ -207,14 +254,10 @@ class _Training:
     checkpoint: Path | None
     history: list[dict[str, float]] = field(default_factory=list)
     shown: dict[str, float] = field(default_factory=dict)  # beside the bar, until the next reading
+    best: dict[str, Any] | None = None  # "record" and "network", the weights, of the best epoch
 
     def __post_init__(self) -> None:
-        self.optimizer = torch.optim.SGD(
-            self.network.parameters(),
-            lr=self.settings.learning_rate,
-            momentum=self.settings.momentum,
-            weight_decay=self.settings.weight_decay,
-        )
+        self.optimizer = self._optimizer()
         smoothing = self.settings.label_smoothing
         if smoothing is None:
             smoothing = self.task.label_smoothing
@@ -223,6 +266,12 @@ class _Training:
         self.drop_last = self.task.leaves_one(self.split, batch)
         self.steps = self.task.steps(self.split, batch, drop_last=self.drop_last)
 
+    def _optimizer(self) -> torch.optim.Optimizer:
+        s, weights = self.settings, self.network.parameters()
+        if s.optimizer == "adam":
+            return torch.optim.Adam(weights, s.learning_rate, weight_decay=s.weight_decay)
+        return torch.optim.SGD(weights, s.learning_rate, s.momentum, weight_decay=s.weight_decay)
+
     def run(self, progress: Progress, log: Log | None, stop: Stop | None = None) -> None:
         """Run the epochs that are left."""
         epochs, done = self.settings.epochs, len(self.history)
@@ -230,6 +279,8 @@ class _Training:
             for epoch in range(done, epochs):
                 record = self._epoch(epoch, bar)
                 self.history.append(record)
+                if self.settings.keep == "best":
+                    self._compare(record)
                 self._save(None)
                 if log:
                     log({"event": "epoch", "phase": "train", "epochs": epochs, **record})
@@ -241,9 +292,10 @@ class _Training:
         start = time.perf_counter()
         seed_everything(seed_of(self.seed, "train", epoch))
         rate = self._schedule(epoch / self.settings.epochs)
-        meter = Meter(self.task, f"in epoch {epoch + 1}")
+        group = self.settings.group
+        meter = Meter(self.task, f"in epoch {epoch + 1}", group)
         self.network.train()
-        with memory_errors(self.settings.batch_size):
+        with memory_errors(self.settings.batch_size, group):
             for x, y in self._batches(epoch):
                 meter.add(*self._step(x, y), y)
                 self.shown = meter.means or self.shown
@@ -252,12 +304,16 @@ class _Training:
         found = _prefixed("train", self.shown)
         if self.each_epoch:
             found |= _prefixed(self.evaluate_on, self._evaluate())
+        if self.settings.keep == "best" and "valid_accuracy" not in found:
+            found |= _prefixed("valid", self._evaluate("valid"))
         seconds = time.perf_counter() - start
         return {"epoch": epoch + 1, "learning_rate": rate, **found, "seconds": seconds}
 
     def _schedule(self, fraction: float) -> float:
         """Set learning rate and drop path for a fraction of the epochs; return the former."""
-        rate = self.settings.learning_rate * (1 + math.cos(math.pi * fraction)) / 2
+        rate = self.settings.learning_rate
+        if self.settings.schedule == "cosine":
+            rate *= (1 + math.cos(math.pi * fraction)) / 2
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         set_drop_path = getattr(self.network, "set_drop_path", None)
@@ -291,12 +347,29 @@ class _Training:
         self.optimizer.step()
         return loss, output
 
-    def _evaluate(self) -> dict[str, float]:
-        return evaluate(self.network, self.task, self.evaluate_on, self.settings.batch_size)
+    def _evaluate(self, split: str | None = None) -> dict[str, float]:
+        s = self.settings
+        where = split or self.evaluate_on
+        return evaluate(self.network, self.task, where, s.batch_size, group=s.group)
+
+    def _compare(self, record: dict[str, float]) -> None:
+        """Keep the weights if they are the best so far: the accuracy, or with equal ones the loss.
+
+        Accuracies of few examples are often equal.
+        """
+        if self.best is None or _worth(record) > _worth(self.best["record"]):
+            weights = self.network.state_dict().items()
+            copies = {name: value.detach().clone() for name, value in weights}
+            self.best = {"record": record, "network": copies}
 
     def finish(self) -> dict[str, float]:
         """Evaluate the trained network; return and save the metrics."""
         last = {name: self.history[-1][name] for name in ("train_accuracy", "train_loss")}
+        if self.best is not None:
+            self.network.load_state_dict(self.best["network"])
+            record = self.best["record"]
+            last |= {name: record[name] for name in ("epoch", "valid_accuracy", "valid_loss")}
+            self.best = None  # it is in the network now
         metrics = {**self._evaluate(), **last}
         self._save(metrics)
         return metrics
@@ -312,6 +385,7 @@ class _Training:
             "optimizer": self.optimizer.state_dict(),
             "history": self.history,
             "metrics": metrics,
+            "best": self.best,
         }
         save_checkpoint(self.checkpoint, state)
 
@@ -345,9 +419,13 @@ class _Training:
                 )
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.history = state["history"]
+        self.history, self.best = state["history"], state.get("best")
         metrics: dict[str, float] | None = state["metrics"]
         return metrics
+
+
+def _worth(record: dict[str, float]) -> tuple[float, float]:
+    return record["valid_accuracy"], -record["valid_loss"]
 
 
 def _prefixed(prefix: str, figures: dict[str, float]) -> dict[str, float]:

@@ -1,4 +1,7 @@
-"""What a network costs: parameters, multiply-accumulates, memory for training, latency."""
+"""What a network costs: parameters, multiply-accumulates, memory for training, latency.
+
+And what it says of itself while it is run (`watching`).
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,7 @@ __all__ = [
     "evaluating",
     "latency",
     "measure",
+    "watching",
 ]
 
 AUXILIARY_HEAD = "auxiliary_head"
@@ -48,10 +52,13 @@ def measure(module: nn.Module, shapes: Shapes | tuple[int, ...]) -> dict[str, fl
         shapes: Of a task or, for images and vectors, of one example: (C, H, W) or (D,).
 
     Returns:
-        "parameters" (without an auxiliary head) and "flops" (multiply-accumulates of one example).
+        "parameters" (without an auxiliary head) and "flops" (multiply-accumulates of one example);
+        where examples consist of tokens also "flops_per_token".
     """
-    flops = count_flops(module, shapes)
-    return {"parameters": float(count_parameters(module)), "flops": float(flops)}
+    flops = float(count_flops(module, shapes))
+    found = {"parameters": float(count_parameters(module)), "flops": flops}
+    tokens = getattr(shapes, "tokens", 0)
+    return found | {"flops_per_token": flops / tokens} if tokens else found
 
 
 def count_parameters(module: nn.Module, auxiliary: bool = False) -> int:
@@ -77,14 +84,36 @@ def count_flops(module: nn.Module, shapes: Shapes | tuple[int, ...]) -> int:
     more an output of batch norm and 9 an output of 3x3 pooling. The pass is in evaluation mode, so
     that an auxiliary head is left out and the statistics of batch norm stay as they are.
 
+    A module that runs more than its result needs, such as places of a batch that stay empty, says
+    how much: its method `idle_multiply_adds`, called with the inputs of a pass, returns the number
+    of multiply-accumulates that are left out of the count.
+
     Args:
         module: A plain network; its modes (training or evaluation) are as before afterwards.
         shapes: As for `measure`.
     """
     counter = FlopCounterMode(display=False)
-    with evaluating(module), torch.no_grad(), _unfused(), counter:
+    with evaluating(module), torch.no_grad(), _unfused(), _idle(module) as idle, counter:
         module(_example(module, shapes, 1))
-    return counter.get_total_flops() // 2  # it counts a multiplication and an addition as two
+    executed = counter.get_total_flops() // 2  # it counts a multiplication and an addition as two
+    return executed - sum(idle)
+
+
+@contextmanager
+def _idle(module: nn.Module) -> Iterator[list[int]]:
+    """Collect what parts of a module say that passes in the block did for nothing."""
+    found: list[int] = []
+
+    def ask(part: Any, inputs: Any, named: Any, _: Any) -> None:
+        found.append(part.idle_multiply_adds(*inputs, **named))
+
+    parts = [part for part in module.modules() if hasattr(part, "idle_multiply_adds")]
+    handles = [part.register_forward_hook(ask, with_kwargs=True) for part in parts]
+    try:
+        yield found
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def activation_bytes(run: Callable[[], object], exclude: Iterable[Tensor] = ()) -> int:
@@ -217,3 +246,21 @@ def _unfused() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(fast)
         for backend, value in zip(backends, enabled, strict=True):
             backend.enabled = value
+
+
+@contextmanager
+def watching(network: nn.Module) -> Iterator[Callable[[], dict[str, float]]]:
+    """Watch the passes of a network for the time of a `with` block.
+
+    A network that has something to say of them has a method `watching` without arguments that
+    returns a context manager like this one.
+
+    Returns:
+        What gives the metrics of the passes so far; none of a network without the method.
+    """
+    own = getattr(network, "watching", None)
+    if own is None:
+        yield dict
+        return
+    with own() as metrics:
+        yield metrics

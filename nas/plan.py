@@ -13,7 +13,7 @@ import numpy as np
 
 from nas import registry
 from nas.errors import NasError, unknown
-from nas.evaluators.evaluator import COSTS, Context, Evaluator
+from nas.evaluators.evaluator import COSTS, Context, Evaluator, costs_for
 from nas.limited import LimitedSpace
 from nas.objective import Objective, parse_limits
 from nas.progress import Progress
@@ -31,7 +31,8 @@ GROUPS = ("space", "strategy", "supernet", "network", "evaluator", "data")
 SCALES = ("small", "paper")
 EVALUATIONS = {"small": 50, "paper": 1000}
 _PATIENCE = 2.0  # seconds without a word
-_SUPERNET_PARTS = ("partial_channels", "edge_gates")
+_SUPERNET_PARTS = {"partial_channels": 1, "edge_gates": False}
+"""What a supernet has from a strategy's composition, and what it is by default."""
 
 
 @dataclass
@@ -64,7 +65,7 @@ class Plan:
     @property
     def costs(self) -> tuple[str, ...]:
         """The costs that the objective and its limits name and the evaluator does not measure."""
-        measured = self.evaluator.metrics
+        measured = self.evaluator.metrics_for(self.space, self.task.info)
         return tuple(name for name in self.named_metrics if name in COSTS and name not in measured)
 
     def limited(self, evaluator: Evaluator, progress: Progress) -> SearchSpace:
@@ -200,8 +201,9 @@ def _check_goals(objective: Objective, factory: Any, strategy: str) -> None:
 
 def _check_objective(plan: Plan) -> None:
     """Refuse a metric that will not be measured, where that is known beforehand."""
-    measured = plan.evaluator.metrics or _evaluator(plan).metrics
-    allowed = (*measured, *(COSTS if plan.evaluator.uses_data else ()))
+    info = plan.task.info
+    measured = plan.evaluator.metrics_for(plan.space, info) or _evaluator(plan).metrics
+    allowed = (*measured, *(costs_for(info) if plan.evaluator.uses_data else ()))
     for word, names in (
         ("objective", [goal.metric for goal in plan.objective.goals]),
         ("metric of a limit", [limit.metric for limit in plan.objective.limits]),
@@ -341,5 +343,5 @@ def _filled(
 
 def _supernet_parts(settings: Any) -> dict[str, Any]:
     """Return the supernet's options that belong to a strategy's composition, if not the default."""
-    options = {name: getattr(settings, name, None) for name in _SUPERNET_PARTS}
-    return {name: value for name, value in options.items() if value and value != 1}
+    given = {name: getattr(settings, name, value) for name, value in _SUPERNET_PARTS.items()}
+    return {name: value for name, value in given.items() if value != _SUPERNET_PARTS[name]}

@@ -16,6 +16,7 @@ import torch
 from nas.checkpoint import seed_everything, seed_of
 from nas.errors import NasError
 from nas.evaluators.evaluator import Context, Evaluator
+from nas.evaluators.supernet_paths import extreme
 from nas.loops.black_box import run_black_box
 from nas.loops.differentiable import collapse, run_differentiable
 from nas.memory import Batch, MemoryEstimate, estimate_peak
@@ -192,7 +193,8 @@ def _say_memory(plan: Plan, run: Run, evaluator: Evaluator, progress: Progress) 
         if changes:
             options = {**plan.supernet, **changes}
             supernet = plan.space.supernet(task.info, **options).to(task.device)
-        return _estimate_paths(plan, supernet, batch_size, settings.momentum > 0)
+        sandwich = evaluator.training.schedule.paths == "sandwich"
+        return _estimate_paths(plan, supernet, batch_size, settings.momentum > 0, sandwich)
 
     held = [*evaluator.supernet.parameters(), *evaluator.supernet.buffers()]
     watch = MemoryWatch(
@@ -203,7 +205,7 @@ def _say_memory(plan: Plan, run: Run, evaluator: Evaluator, progress: Progress) 
 
 
 def _estimate_paths(
-    plan: Plan, supernet: Supernet, batch_size: int, momentum: bool
+    plan: Plan, supernet: Supernet, batch_size: int, momentum: bool, largest: bool
 ) -> MemoryEstimate:
     """Estimate the peak memory of training a supernet by single paths, from some of them."""
     weights = [weight for weight in supernet.parameters() if weight.requires_grad]
@@ -214,7 +216,10 @@ def _estimate_paths(
             loss = plan.task.loss(supernet(x, path), target)
             return torch.autograd.grad(loss, weights, allow_unused=True)
 
-    sampled = plan.space.sample(np.random.default_rng(0), _PATHS)
+    rng = np.random.default_rng(0)
+    sampled = plan.space.sample(rng, _PATHS)
+    if largest:
+        sampled.append(extreme(plan.space, True, rng))
     steps = [partial(step, supernet.path(architecture)) for architecture in sampled]
     examples = next(iter(plan.task.batches("train", 4)))
     return estimate_peak(supernet, steps, examples, batch_size, kept=int(momentum))

@@ -61,6 +61,11 @@ class SearchSpace(ABC):
     """The kind of task that its networks solve; see `nas.task.TaskInfo`."""
     default_data: ClassVar[str] = "digits"
     """The source of data where nothing else is said."""
+    supernet_paths: ClassVar[str] = "single"
+    """What a step of its supernet's training runs where nothing else is said: "single",
+    "sandwich" (where smaller sizes are parts of larger ones) or "progressive"."""
+    network_metrics: ClassVar[tuple[str, ...]] = ()
+    """What its networks say of themselves (`nas.measure.watching`) beside what a task measures."""
 
     def _take_options(self, **options: Any) -> None:
         """Name the space after arguments of its constructor that are not the default.

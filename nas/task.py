@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -289,6 +290,17 @@ class Task:
         """Return how many labels have the largest logit; of tokens each one counts."""
         logits, _ = _logits(output)
         return int((logits.argmax(-1) == target).sum())
+
+    def metrics(self, accuracy: float, loss: float) -> dict[str, float]:
+        """Return the metrics of a whole split, named as `info.metrics`.
+
+        Args:
+            accuracy: Share of right predictions, in [0, 1].
+            loss: Mean loss in nats; "bits_per_byte" of text, whose tokens are bytes, is this in
+                bits.
+        """
+        found = {"accuracy": accuracy, "loss": loss, "bits_per_byte": loss / math.log(2)}
+        return {name: found[name] for name in self.info.metrics}
 
     # -- making -------------------------------------------------------------------------------
 

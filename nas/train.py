@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.checkpoint import seed_everything, seed_of, write_json
 from nas.errors import NasError, unknown
-from nas.fit import TrainSettings, fit, train_defaults
+from nas.fit import KIND_RECIPES, TrainSettings, fit, train_defaults
 from nas.found import Found, find
 from nas.measure import measure
 from nas.plan import SCALES, load_data
@@ -42,6 +42,9 @@ def train(
 ) -> dict[str, Any]:
     """Train an architecture on all training examples and test it on the test examples.
 
+    With `train.keep=best`, as is usual for nodes of a graph, the validation examples choose the
+    epoch whose weights are kept, and are not trained on.
+
     Args:
         source: A run, its folder, or anything else that `nas.found.find` knows.
         space: The name of the space, for a text; None tries all.
@@ -70,7 +73,8 @@ def train(
     found = _found(source, space)
     task = _task(found, data, seed, device, download, groups.get("data", {}))
     scale = scale or task.scale
-    recipe = fill(TrainSettings, train_defaults(scale) | groups.get("train", {}), "train")
+    usual = train_defaults(scale, task.info.kind)
+    recipe = fill(TrainSettings, usual | groups.get("train", {}), "train")
     network = _network_settings(found, data, scale) | groups.get("network", {})
     folder = _folder(found, out)
     plan = {
@@ -126,8 +130,15 @@ def _train(
     size = measure(network, task.info)
     _open_folder(folder, plan)
     progress.note(f"training {found.name} ({size['parameters']:,.0f} parameters) into {folder}")
+    own = [f"{name}={getattr(recipe, name)}" for name in KIND_RECIPES.get(task.info.kind, {})]
+    if own:
+        progress.note(f"recipe for data of kind '{task.info.kind}': {', '.join(own)}")
     checkpoint = folder / "checkpoint.pt"
-    result = fit(network, task, recipe, seed=plan["seed"], progress=progress, checkpoint=checkpoint)
+    split = "train" if recipe.keep == "best" else "train+valid"
+    result = fit(
+        network, task, recipe, split=split, seed=plan["seed"], progress=progress,
+        checkpoint=checkpoint,
+    )  # fmt: skip
     save_weights(network, folder / "weights.safetensors")
     summary = {**result.metrics, **{name: int(value) for name, value in size.items()}}
     write_json(folder / "result.json", plan | summary | {"history": result.history})

@@ -47,6 +47,29 @@ class Small(nn.Module):
         return output
 
 
+class Conditional(nn.Module):
+    """A choice of which one matters only for some options of the others, as functions say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers = [nn.Conv2d(3, 3, 3, padding=1), nn.ReLU(), nn.Conv2d(3, 3, 1)]
+        self.deep = Elastic(nn.Sequential(*layers), label="deep", depth=(1, 3))
+        pools = {"avg": nn.AvgPool2d(3, 1, 1), "max": nn.MaxPool2d(3, 1, 1)}
+        self.pool = OneOf(pools, label="pool")
+        acts = {"relu": nn.ReLU(), "tanh": nn.Tanh(), "silu": nn.SiLU()}
+        self.act = OneOf(acts, label="act", when=lambda o: o["deep"] == 3 and o["pool"] == "avg")
+        head = nn.Sequential(nn.Linear(192, 8), nn.ReLU(), nn.Linear(8, 3))
+        self.head = Elastic(head, "head", lambda o: o.get("act") != "silu", width=(2, 8))
+
+    @staticmethod
+    def constraint(options: dict[str, Hashable]) -> str | None:
+        return "too wide" if options["deep"] == 3 and options.get("head") == 8 else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        output: Tensor = self.head(self.act(self.pool(self.deep(x))).flatten(1))
+        return output
+
+
 def no_wide_skip(options: dict[str, Hashable]) -> str | None:
     return "too wide" if options["block"] == "skip" and options["head"] == 8 else None
 
@@ -55,6 +78,7 @@ SPACES: dict[str, Callable[[], SearchSpace]] = {
     **{name: entry.factory for name, entry in registry.names("search_spaces").items()},
     "module": lambda: ModuleSpace(Net, name="module"),
     "constrained": lambda: ModuleSpace(Net, name="constrained", constraint=no_wide_skip),
+    "conditional": lambda: ModuleSpace(Conditional, name="conditional"),
     "four": lambda: ModuleSpace(Small, name="four"),
 }
 ENTRIES = registry.names("strategies")
@@ -62,6 +86,7 @@ BLACK_BOX = [name for name, entry in ENTRIES.items() if isinstance(entry.factory
 DIFFERENTIABLE = [name for name in ENTRIES if name not in BLACK_BOX]
 
 EVALUATORS: dict[str, dict[str, Any]] = {
+    "inherit": {"batch_size": 16, "epochs": 1},
     "predictor": {"measured_by": "proxy", "measure": {"score": "params"}},
     "proxy:params": {"batch_size": 4},
     "supernet": {"batch_size": 16, "epochs": 1, "calibration": 16},

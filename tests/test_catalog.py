@@ -101,7 +101,8 @@ def test_black_box_strategies() -> None:
 def test_evaluators() -> None:
     [one] = catalog.list_evaluators("supernet")
     assert one["metrics"] == "accuracy, loss"
-    assert one["where an objective or a limit names them"] == "params, flops, latency"
+    costs = "params, flops, flops_per_token, latency"
+    assert one["where an objective or a limit names them"] == costs
     assert any(line.startswith("evaluator.epochs=120  ") for line in one["settings"])
     assert "evaluator.epochs=" in one["at small scale"]
 

@@ -197,6 +197,35 @@ def test_width_refuses(block: nn.Module, message: str) -> None:
         Elastic(block, width=(2, 4))
 
 
+def test_what_stands_around_the_layers_runs_as_it_is() -> None:
+    """The usual block ends with a norm; that of a residual network before activation begins so."""
+    norm, last = nn.BatchNorm2d(3), nn.BatchNorm2d(4)
+    inner = [nn.Conv2d(3, 8, 3, padding=1, groups=1), nn.BatchNorm2d(8), nn.ReLU()]
+    depthwise = [nn.Conv2d(8, 8, 3, padding=1, groups=8), nn.Conv2d(8, 4, 1)]
+    block = scrambled(nn.Sequential(norm, nn.ReLU(), *inner, *depthwise, last)).eval()
+    x = images(3)
+    assert torch.allclose(WIDTH.run(block, 8, x), block(x), atol=1e-5)
+    for width in (1, 5, 8):
+        small = WIDTH.extract(block, width)
+        assert torch.allclose(WIDTH.run(block, width, x), small(x), atol=1e-5)
+        assert [len(list(small[i].parameters())) for i in (0, 7)] == [2, 2]
+        assert (small[0].num_features, small[3].num_features, small[7].num_features) == (
+            3, width, 4,
+        )  # fmt: skip
+    parts = Elastic(block, width=(1, 8)).parts()
+    assert [part for part, _ in parts] == [norm, block[1], last]
+    assert {options for _, options in parts} == {(0, 1)}
+
+
+def test_width_of_sequences() -> None:
+    inner = [nn.Conv1d(3, 8, 3, padding=1), nn.BatchNorm1d(8), nn.MaxPool1d(2)]
+    depthwise = [nn.Conv1d(8, 8, 3, padding=1, groups=8), nn.Conv1d(8, 4, 1)]
+    block = scrambled(nn.Sequential(*inner, *depthwise)).eval()
+    x = images(3)[..., 0, :]
+    assert torch.allclose(WIDTH.run(block, 8, x), block(x), atol=1e-4)
+    assert torch.allclose(WIDTH.run(block, 2, x), WIDTH.extract(block, 2)(x), atol=1e-5)
+
+
 # -- kernel -----------------------------------------------------------------------------------
 
 
@@ -216,6 +245,25 @@ def test_kernel_is_the_centre(size: int, settings: dict[str, int]) -> None:
     assert small.kernel_size == (size, size)
     assert small.weight.shape == (6, 2, size, size)
     assert torch.allclose(small(x), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize("groups", [1, 4])
+@pytest.mark.parametrize("dimensions", [1, 3])
+def test_kernel_of_other_dimensions(dimensions: int, groups: int, size: int) -> None:
+    kind = {1: nn.Conv1d, 3: nn.Conv3d}[dimensions]
+    layer = kind(4, 4, 3, padding=1, groups=groups)
+    cut = (3 - size) // 2
+    alone = kind(4, 4, size, padding=size // 2, groups=groups)
+    with torch.no_grad():
+        inner = (..., *[slice(cut, 3 - cut)] * dimensions)
+        alone.weight.copy_(layer.weight[inner])
+        alone.bias.copy_(layer.bias)
+    x = torch.randn(2, 4, *[5] * dimensions)
+    small = KERNEL.extract(layer, size)
+    assert torch.allclose(KERNEL.run(layer, size, x), alone(x), atol=1e-6)
+    assert torch.allclose(small(x), alone(x), atol=1e-6)
+    assert repr(small) == repr(alone)
 
 
 def test_kernel_without_bias() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from nas.measure import (
     evaluating,
     latency,
     measure,
+    watching,
 )
 from nas.search_spaces.cells.genotypes import DARTS_GENOTYPES
 from nas.search_spaces.cells.network import CellNetwork
@@ -268,3 +271,75 @@ def test_costs_on_a_gpu() -> None:
     assert latency(network, (1, 8, 8), repeats=2) > 0
     x = torch.randn(2, 1, 8, 8, device="cuda")
     assert activation_bytes(lambda: network(x), network.parameters()) > x.nbytes
+
+
+# -- what is left out, and what networks say ------------------------------------------------------
+
+
+class Padded(nn.Module):
+    """Runs three rows, two of which nothing needs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 5)
+
+    def forward(self, x: Tensor, scale: float = 1.0) -> Tensor:
+        return self.linear(torch.cat([x, x, x]) * scale)[: len(x)]
+
+    def idle_multiply_adds(self, x: Tensor, scale: float = 1.0) -> int:
+        return 2 * len(x) * 20 if scale == 2.0 else 0
+
+
+class Scaled(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.padded, self.last = Padded(), nn.Linear(5, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        output: Tensor = self.last(self.padded(x, scale=2.0))
+        return output
+
+
+def test_what_parts_call_idle_is_left_out() -> None:
+    network = Scaled()
+    assert count_flops(network.padded, (4,)) == 60
+    assert count_flops(network, (4,)) == 20 + 10
+    assert not network.padded._forward_hooks
+
+
+@pytest.mark.parametrize(("kind", "shape"), [("sequence", (6, 4)), ("tokens", (6,))])
+def test_multiply_adds_of_a_token(kind: str, shape: tuple[int, ...]) -> None:
+    info = TaskInfo(shape, 5, kind=kind, vocabulary=5)
+    network = nn.Linear(4, 5) if kind == "sequence" else nn.Sequential(
+        nn.Embedding(5, 4), nn.Linear(4, 5)
+    )  # fmt: skip
+    found = measure(network, info)
+    assert (found["flops"], found["flops_per_token"]) == (6 * 20, 20)
+
+
+class Talking(nn.Module):
+    """Says how many examples it has had."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.seen += len(x)
+        return x
+
+    @contextmanager
+    def watching(self) -> Iterator[Callable[[], dict[str, float]]]:
+        self.seen = 0
+        yield lambda: {"seen": float(self.seen)}
+
+
+def test_a_network_that_has_something_to_say_is_watched() -> None:
+    network = Talking()
+    network(torch.zeros(5, 1))
+    with watching(network) as metrics:
+        network(torch.zeros(2, 1))
+        network(torch.zeros(1, 1))
+    assert metrics() == {"seen": 3.0}
+    with watching(nn.Identity()) as metrics:
+        assert metrics() == {}

@@ -192,9 +192,11 @@ def test_elastic_mixes_sizes() -> None:
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ({}, "exactly one of width, kernel_size, depth; got 0"),
+        ({}, "exactly one of width, kernel_size, depth, heads, experts; got 0"),
         ({"width": [1], "depth": [1]}, "exactly one of .*; got 2"),
         ({"widht": [1]}, r"unknown elastic size 'widht'\. Did you mean 'width'\?"),
+        ({"channels": [1]}, r"Elastic channels=\.\.\.: write width=\.\.\."),
+        ({"num_heads": [1]}, r"Elastic num_heads=\.\.\.: write heads=\.\.\."),
     ],
 )
 def test_elastic_needs_one_size(sizes: dict[str, list[int]], message: str) -> None:
@@ -235,6 +237,19 @@ def test_one_label_is_one_gate() -> None:
 def test_one_label_needs_the_same_options() -> None:
     with pytest.raises(NasError, match="mutables labelled 'same' have different options"):
         mutables(Two("same", "same", second=(1, 2, 3)))
+
+
+def test_one_label_has_one_condition() -> None:
+    def first(options: Any) -> bool:
+        return bool(options)
+
+    def second(options: Any) -> bool:
+        return not options
+
+    same = [OneOf(times(1, 2), label="c", when=when) for when in (None, first, first)]
+    assert len(mutables(nn.Sequential(*same))["c"]) == 3
+    with pytest.raises(NasError, match="labelled 'c' have different conditions"):
+        mutables(nn.Sequential(*same, OneOf(times(1, 2), label="c", when=second)))
 
 
 def test_a_mutable_alone_says_what_to_do() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import pickle
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tiny import text_task
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import TensorDataset
@@ -467,3 +469,9 @@ def test_a_task_can_be_sent_to_another_process() -> None:
 def test_wrong_settings_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(NasError, match=message):
         make(**settings)
+
+
+def test_metrics_are_those_of_the_kind() -> None:
+    assert make().metrics(0.25, 1.5) == {"accuracy": 0.25, "loss": 1.5}
+    found = text_task().metrics(accuracy=0.25, loss=2 * math.log(2))
+    assert found == {"accuracy": 0.25, "loss": 2 * math.log(2), "bits_per_byte": 2.0}

@@ -77,6 +77,18 @@ class TaskInfo:
                 f"categories of {len(self.categories)} columns for a table of {self.input_shape[0]}"
             )
 
+    # -- facts --------------------------------------------------------------------------------
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of an example; 0 where it does not consist of tokens."""
+        return self.input_shape[0] if self.kind in ("tokens", "sequence") else 0
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of what is measured of a network's outputs; see `Task.metrics`."""
+        return ("accuracy", "loss", "bits_per_byte")[: 3 if self.kind == "tokens" else 2]
+
     # -- examples -----------------------------------------------------------------------------
 
     def example(self, batch: int, generator: torch.Generator | None = None) -> Tensor | Graph:

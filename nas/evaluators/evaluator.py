@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nas.checkpoint import seed_everything, seed_of
 from nas.objective import Measurement, Objective
@@ -17,13 +17,19 @@ from nas.space import Architecture, SearchSpace
 from nas.timeouts import time_limit
 
 if TYPE_CHECKING:
-    from nas.task import Task
+    from nas.task import Task, TaskInfo
 
-__all__ = ["COSTS", "Context", "Evaluator", "Measurement"]
+__all__ = ["COSTS", "Context", "Evaluator", "Measurement", "costs_for"]
 
-COSTS = ("params", "flops", "latency")
-"""What any evaluator can say of the plain network: numbers of parameters and multiply-adds, and
-milliseconds of one example's forward pass on the task's device."""
+COSTS = ("params", "flops", "flops_per_token", "latency")
+"""What any evaluator can say of the plain network: numbers of parameters and multiply-adds, these
+also by token where examples consist of tokens, and milliseconds of one example's forward pass on
+the task's device."""
+
+
+def costs_for(info: TaskInfo) -> tuple[str, ...]:
+    """Return those of `COSTS` that a network for a task has."""
+    return COSTS if info.tokens else tuple(name for name in COSTS if name != "flops_per_token")
 
 
 def _no_log(event: dict[str, Any]) -> None:
@@ -80,18 +86,31 @@ class Evaluator(ABC):
     """What is searched for where nothing else is said."""
     argument = ""
     """The setting that stands behind the colon in `NAME:VALUE`; empty: none does."""
-    cost_metrics: tuple[str, ...] = ("params", "flops")
+    cost_metrics: tuple[str, ...] = ("params", "flops", "flops_per_token")
     """The metrics that `costs` gives: the same at every time, without an evaluation."""
+    runs_networks: ClassVar[bool] = False
+    """Whether it gives all that the task, and networks themselves, say of their outputs."""
 
     def __init__(self, context: Context, settings: Any = None) -> None:
         self.context = context
         self.settings = settings
+        if self.uses_data:
+            info = context.task.info
+            self.metrics = self.metrics_for(context.space, info)
+            known = costs_for(info)
+            self.cost_metrics = tuple(name for name in self.cost_metrics if name in known)
 
     @classmethod
     def defaults(cls, scale: str) -> dict[str, Any]:
         """Return settings that differ from the defaults at a scale ("small" or "paper")."""
         del scale
         return {}
+
+    @classmethod
+    def metrics_for(cls, space: SearchSpace, info: TaskInfo) -> tuple[str, ...]:
+        """Return `metrics` for a space and a task, as far as they are known beforehand."""
+        more = (*info.metrics, *space.network_metrics) if cls.runs_networks else ()
+        return tuple(dict.fromkeys([*cls.metrics, *more]))
 
     @classmethod
     def objective_for(cls, settings: Any) -> str:
@@ -147,12 +166,14 @@ class Evaluator(ABC):
         from nas.measure import count_flops, count_parameters
 
         context, found = self.context, []
-        wanted = ("params", "flops") if names is None else names
+        wanted, info = self.cost_metrics if names is None else names, context.task.info
         for architecture in architectures:
-            network = context.space.build(architecture, context.task.info, **context.network)
+            network = context.space.build(architecture, info, **context.network)
             costs = {"params": float(count_parameters(network))}
-            if "flops" in wanted:
-                costs["flops"] = float(count_flops(network, context.task.info))
+            if {"flops", "flops_per_token"} & {*wanted}:
+                costs["flops"] = float(count_flops(network, info))
+                if info.tokens:
+                    costs["flops_per_token"] = costs["flops"] / info.tokens
             found.append({name: costs[name] for name in wanted})
         return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -13,7 +13,7 @@ from nas.checkpoint import seed_of
 from nas.errors import NasError
 from nas.evaluators.evaluator import Context, Evaluator
 from nas.evaluators.halving import Rungs
-from nas.fit import Stop, TrainSettings, fit
+from nas.fit import KIND_RECIPES, Stop, TrainSettings, fit
 from nas.objective import Measurement
 from nas.settings import require_ranges, setting
 from nas.space import Architecture
@@ -28,13 +28,15 @@ class CandidateSettings(TrainSettings):
     halving_eta: int = setting(0, "successive halving: one in how many goes on; 0: none is stopped")
     halving_epochs: int = setting(1, "epochs to the first comparison; later ones at this * eta^k")
 
+    group: ClassVar[str] = "evaluator"
+
     def __post_init__(self) -> None:
         super().__post_init__()
         ranges: dict[str, tuple[bool, str]] = {
             "halving_eta": (self.halving_eta == 0 or self.halving_eta >= 2, "0, or at least 2"),
             "halving_epochs": (self.halving_epochs >= 1, "at least 1"),
         }
-        require_ranges(self, "evaluator", ranges)
+        require_ranges(self, self.group, ranges)
 
 
 @registry.register(
@@ -50,7 +52,8 @@ class TrainEvaluator(Evaluator):
     """
 
     Settings = CandidateSettings
-    metrics = ("accuracy", "loss")
+    metrics: tuple[str, ...] = ("accuracy", "loss")
+    runs_networks = True
     settings: CandidateSettings
 
     def __init__(self, context: Context, settings: TrainSettings | None = None) -> None:
@@ -67,6 +70,12 @@ class TrainEvaluator(Evaluator):
     def defaults(cls, scale: str) -> dict[str, Any]:
         """Return few epochs: enough to rank candidates, as NAS-Bench-201's 12-epoch results."""
         return {"epochs": 12 if scale == "paper" else 10, "drop_path": 0.0, "cutout": 0}
+
+    @classmethod
+    def kind_defaults(cls, kind: str) -> dict[str, Any]:
+        """Return the recipe for nodes of a graph, where they are; the epochs stay few."""
+        recipe = KIND_RECIPES.get(kind, {})
+        return {name: value for name, value in recipe.items() if name != "epochs"}
 
     def evaluate(self, architecture: Architecture) -> dict[str, float]:
         if self._rungs is None:
@@ -87,17 +96,21 @@ class TrainEvaluator(Evaluator):
 
         return stop
 
+    def _network(self, architecture: Architecture) -> nn.Module:
+        """Return a network to be trained."""
+        context = self.context
+        return context.space.build(architecture, context.task.info, **context.network)
+
     def _trained(self, architecture: Architecture, stop: Stop | None) -> dict[str, float]:
         context = self.context
-        network = context.space.build(architecture, context.task.info, **context.network)
-        network.to(context.task.device)
+        network = self._network(architecture).to(context.task.device)
         seed = seed_of(context.seed, "train", architecture.choices)
         result = fit(
             network, context.task, self.settings, split="train", evaluate_on="valid", seed=seed,
             stop=stop,
         )  # fmt: skip
         self._last = (architecture, network)
-        metrics = {name: result.metrics[name] for name in ("accuracy", "loss")}
+        metrics = {name: value for name, value in result.metrics.items() if name in self.metrics}
         return metrics if stop is None else metrics | {"epochs": float(len(result.history))}
 
     # -- what was observed --------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, count
@@ -15,6 +16,7 @@ from nas.errors import NasError
 from nas.evaluators.supernet import leaves_one
 from nas.memory import MemoryEstimate, estimate_peak
 from nas.memory_watch import MemoryWatch, is_out_of_memory
+from nas.mutables.faults import fault, is_users
 from nas.progress import Progress
 from nas.run import Run
 from nas.space import Architecture, SearchSpace
@@ -86,6 +88,9 @@ class _Loop:
     def run_all(self) -> Architecture:
         """Run all epochs that are not done, then select."""
         self._resume()
+        for number, note in enumerate(getattr(self.strategy.supernet, "notes", ())):
+            self.progress.note(note)
+            self.run.log_once({"event": "note", "number": number, "message": note})
         epochs = self.strategy.settings.epochs
         coming = 2 * (epochs - self.done) * self.task.size("train")
         self.memory.announce(coming, self.progress, self.run.log_once)
@@ -135,8 +140,11 @@ class _Loop:
     def _step(self, train_batch: Batch, valid_batch: Batch) -> dict[str, float]:
         try:
             return self.strategy.step(train_batch, valid_batch)
-        except (RuntimeError, MemoryError) as error:
+        except NasError:
+            raise
+        except Exception as error:
             if not is_out_of_memory(error):
+                self._explain(error)
                 raise
             reason = str(error)
         # Only here are the tensors of the step gone, which the exception held.
@@ -145,6 +153,17 @@ class _Loop:
             f"{self.done} of {self.strategy.settings.epochs} epochs and goes on where there is "
             f"more memory: nas resume {self.run.folder}"
         )
+
+    def _explain(self, error: Exception) -> None:
+        """Raise one line instead of an exception from a user's own code; the log has it all."""
+        if not is_users(error):
+            return
+        text = "".join(traceback.format_exception(error))
+        self.run.log({"event": "error", "phase": "search", "traceback": text})
+        raise NasError(
+            f"'{self.run.space.name}' cannot be trained: {fault(error)}; the traceback is in "
+            f"{self.run.folder / 'log.jsonl'}"
+        ) from error
 
     def _estimate(self, changes: Mapping[str, Any]) -> MemoryEstimate:
         """Estimate the peak of this search, with changed settings of the supernet."""

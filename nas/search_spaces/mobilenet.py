@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import networkx as nx
 import numpy as np
@@ -46,6 +46,8 @@ _SHRINKING: tuple[Mapping[str, tuple[Hashable, ...]], ...] = (
     {},
 )
 """Stage of the training -> what is open; what is not named is open in all its options."""
+_STAGES = ("full", "kernel", "depth", "depth", "expansion", "expansion", "width")
+"""Stage of the training -> what it opens."""
 
 
 @dataclass
@@ -80,6 +82,7 @@ class MobileNet(SearchSpace):
     """
 
     name = "mobilenet"
+    supernet_paths: ClassVar[str] = "progressive"
     description = "MobileNetV3 blocks with elastic kernel, expansion, depth, attention and width"
 
     def __init__(self) -> None:
@@ -115,6 +118,10 @@ class MobileNet(SearchSpace):
         if not 0 <= stage < len(_SHRINKING):
             raise NasError(f"stage {stage} of shrinking: allowed is 0 to {len(_SHRINKING) - 1}")
         return {decision.name: self._open(decision, stage) for decision in self.decisions}
+
+    def shrinking_name(self, stage: int) -> str:
+        """Return what a stage of `shrinking` opens: first nothing but the full network."""
+        return _STAGES[stage]
 
     @staticmethod
     def _open(decision: Decision, stage: int) -> tuple[Hashable, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
 from itertools import islice
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import networkx as nx
@@ -12,7 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.errors import NasError
-from nas.space import Architecture, ConstraintFunction, Decision, Path, Scores, SearchSpace
+from nas.search_spaces.own.functions import ConditionOf, Reason
+from nas.search_spaces.own.places import Place, graph_of, places_of
+from nas.space import (
+    Architecture,
+    Choices,
+    ConstraintFunction,
+    Decision,
+    Path,
+    Scores,
+    SearchSpace,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["ModuleSpace"]
 
 _MOST_DERIVED = 10_000
+_MOST_COUNTED = 100_000
+_EXAMPLES = 2  # with which it is seen how large images are inside a network
 _WEAKEST = 1e-30
 
 
@@ -33,7 +46,9 @@ class ModuleSpace(SearchSpace):
         make: Makes the network with all its candidates: an `nn.Module` class, or a function. It is
             called with no arguments, or, if its first parameter is named `task`, with a `TaskInfo`.
         name: Of the space; None takes the name of `make`.
-        constraint: Says why a combination is not valid, from {decision: option}; None where it is.
+        constraint: Says why a combination is not valid, from {decision: option} of the decisions
+            that are active; None where it is. None takes the attribute `constraint` of `make`, such
+            as a static method of the class.
     """
 
     def __init__(
@@ -45,10 +60,12 @@ class ModuleSpace(SearchSpace):
         self.make = make
         self.name = str(name or getattr(make, "__name__", type(make).__name__))
         self.description = "a module with mutables"
-        self._constraint = constraint
+        constraint = constraint or getattr(make, "constraint", None)
+        self._constraint = Reason(constraint, self.name) if constraint else None
         self._selections: dict[str, list[int | tuple[int, ...]]] = {}
-        self._choose: dict[str, int] = {}
         self.decisions = ()
+        self._places: tuple[Place, ...] = ()
+        self._functions: dict[int, ConditionOf] = {}
         self._read(None)
 
     def _read(self, task: TaskInfo | None) -> nn.Module:
@@ -61,12 +78,19 @@ class ModuleSpace(SearchSpace):
             raise NasError(
                 f"'{self.name}' has nothing to search: no OneOf, SomeOf or Elastic in it"
             )
-        decisions = tuple(self._decisions(network))
+        conditions = {
+            label: next((m.when for m in group if m.when), None) for label, group in groups.items()
+        }
+        decisions = tuple(self._decisions(network, {n for n, when in conditions.items() if when}))
         if self.decisions and decisions != self.decisions:
             raise NasError(f"'{self.name}' has other mutables for this task than without it")
-        self.decisions = decisions
-        self._selections = {label: group[0].selections() for label, group in groups.items()}
-        self._choose = {label: group[0].gate().choose for label, group in groups.items()}
+        if not self.decisions:
+            self.decisions, self._places = decisions, places_of(network)
+            self._selections = {label: group[0].selections() for label, group in groups.items()}
+            for column, decision in enumerate(decisions):
+                when = conditions[decision.name]
+                if when:
+                    self._functions[column] = ConditionOf(when, decisions, column)
         return network
 
     def _network(self, task: TaskInfo | None) -> nn.Module:
@@ -76,19 +100,30 @@ class ModuleSpace(SearchSpace):
 
         from nas.task import TaskInfo as Info
 
-        parameters = list(signature(self.make).parameters)
-        wants_task = bool(parameters) and parameters[0] == "task"
+        call = signature(self.make)
+        wants_task = next(iter(call.parameters), None) == "task"
         arguments = [task or Info((1, 8, 8), 10)] if wants_task else []
         try:
-            network = self.make(*arguments)
+            call.bind(*arguments)
         except TypeError as error:
             raise NasError(f"'{self.name}' cannot be made without arguments: {error}") from error
+        try:
+            network = self.make(*arguments)
+        except NasError:
+            raise
+        except Exception as error:
+            from nas.mutables.faults import fault
+
+            raise NasError(f"'{self.name}' cannot be made: {fault(error)}") from error
         if not isinstance(network, nn.Module):
             raise NasError(f"'{self.name}' makes a {type(network).__name__}, not an nn.Module")
         return network
 
-    def _decisions(self, network: nn.Module) -> list[Decision]:
-        """Return the decisions, outer ones before those that hang on them."""
+    def _decisions(self, network: nn.Module, functions: set[str]) -> list[Decision]:
+        """Return the decisions, outer ones before those that hang on them.
+
+        One with a condition that is a function, which may ask for all earlier ones, names them.
+        """
         from dataclasses import replace
 
         found: dict[str, Decision] = {}
@@ -101,39 +136,61 @@ class ModuleSpace(SearchSpace):
                 conditions[label] = None  # used somewhere without condition
             elif known is not None:
                 known.update(pair for pair in condition if pair[0] != label)
-        return [
-            replace(found[label], when=_when(found, conditions[label]))
-            for label in _outer_first(conditions)
-        ]
+        decisions: list[Decision] = []
+        for label in _outer_first(conditions):
+            when = _when(found, conditions[label])
+            if label in functions and not when:
+                when = tuple((earlier.name, earlier.options) for earlier in decisions)
+            decisions.append(replace(found[label], when=when))
+        return decisions
 
     # -- the space ----------------------------------------------------------------------------
+
+    def active(self, choices: Choices) -> NDArray[np.bool_]:
+        if not self._functions:
+            return super().active(choices)
+        mask = np.ones(choices.shape, dtype=np.bool_)
+        for column, condition in enumerate(self._conditions):
+            if condition.parents:
+                mask[:, column] = False
+            for parent, options in condition.parents:
+                mask[:, column] |= mask[:, parent] & np.isin(choices[:, parent], options)
+            if column in self._functions:
+                mask[:, column] &= self._functions[column].holds(choices, mask)
+        return mask
 
     def constraint(self, architecture: Architecture) -> str | None:
         return self._constraint(self.options(architecture)) if self._constraint else None
 
-    def feasible(self, choices: np.ndarray[Any, np.dtype[np.int64]]) -> Any:
+    def feasible(self, choices: Choices) -> NDArray[np.bool_]:
         if self._constraint is None:
             return np.ones(len(choices), dtype=np.bool_)
         return super().feasible(choices)
 
     @property
     def size(self) -> int:
-        if self._constraint is None:
+        if self._constraint is not None:
+            raise NasError(f"space '{self.name}' has a constraint: its size is not known")
+        if not self._functions:
             return super().size
-        raise NasError(f"space '{self.name}' has a constraint: its size is not known")
+        combinations = prod(self.cardinalities)
+        if combinations > _MOST_COUNTED:
+            raise NasError(
+                f"space '{self.name}' has conditions that are functions: its size is not known"
+            )
+        rows = np.stack(np.unravel_index(np.arange(combinations), self.cardinalities), axis=1)
+        return int(self.valid(rows.astype(np.int64)).sum())
 
     def graph(self, architecture: Architecture) -> nx.DiGraph[str]:
-        """Return the chosen options as a chain, in the order of the module."""
-        graph: nx.DiGraph[str] = nx.DiGraph()
-        graph.add_node("=input", op="input", kind="input")  # no decision has "=" in its name
-        last = "=input"
-        for name, option in self.options(architecture).items():
-            graph.add_node(name, op=f"{name}: {option}", kind="op")
-            graph.add_edge(last, name)
-            last = name
-        graph.add_node("=output", op="output", kind="output")
-        graph.add_edge(last, "=output")
-        return graph
+        """Return the chosen options in the order of the module.
+
+        What follows each other is a chain, what is added is side by side, and what is chosen
+        inside an option follows it; a mutable that stands in several places is there as often.
+        """
+        row = self.to_array([architecture])
+        pairs = zip(self.decisions, architecture.choices, self.active(row)[0], strict=True)
+        chosen = {decision.name: choice for decision, choice, on in pairs if on}
+        return graph_of(self._places, chosen, self.options(architecture))
 
     def build(self, architecture: Architecture, task: TaskInfo, **settings: Any) -> nn.Module:
         from nas.mutables import collapse
@@ -143,16 +200,29 @@ class ModuleSpace(SearchSpace):
         return collapse(self._read(task), self.path(architecture))
 
     def supernet(self, task: TaskInfo, **options: Any) -> Supernet:
-        from nas.supernet import Supernet
+        """Return the module itself, with gates.
 
-        if options.get("partial_channels", 1) != 1 or options.get("edge_gates"):
-            raise NasError(
-                f"space '{self.name}' has no partial channels or edge gates: its candidates are "
-                "modules of fixed width; take a strategy without them, such as darts, gdas or drnas"
-            )
-        rest = {k: v for k, v in options.items() if k not in ("partial_channels", "edge_gates")}
+        Args:
+            task: The shapes of one problem.
+            **options: `partial_channels` (PC-DARTS) and `edge_gates`, of which there are none.
+        """
+        from nas.search_spaces.own.partial import with_partial_channels
+        from nas.search_spaces.own.supernetwork import OwnSupernet
+
+        rest = dict(options)
+        k, edge_gates = rest.pop("partial_channels", 1), rest.pop("edge_gates", False)
         self._no_settings("supernet", rest)
-        return Supernet(self._read(task), self.path)
+        network = self._read(task)
+        if k != 1:
+            example = getattr(task, "info", task).example(_EXAMPLES)
+            network = with_partial_channels(network, example, k, self._refuse_partial)
+        return OwnSupernet(network, self.path, edge_gates)
+
+    def _refuse_partial(self, reason: str) -> NasError:
+        return NasError(
+            f"space '{self.name}' has no partial channels: {reason}; take a strategy without them, "
+            "such as darts, gdas or drnas, or --set partial_channels=1"
+        )
 
     def _no_settings(self, group: str, settings: dict[str, Any]) -> None:
         for name in settings:
@@ -218,9 +288,10 @@ def _walk(module: nn.Module, condition: Condition | None) -> Any:
 
     if isinstance(module, Mutable):
         yield module, condition
+        number = len(module.selections())
         for part, options in module.parts():
             inner = frozenset((module.label or "", option) for option in options)
-            yield from _walk(part, inner)
+            yield from _walk(part, condition if len(options) == number else inner)
         return
     for child in module.children():
         yield from _walk(child, condition)

@@ -66,3 +66,10 @@ def test_targets() -> None:
 def test_what_does_not_fit_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(NasError):
         TaskInfo(**{"input_shape": (5,), "outputs": 3, **wrong})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("info", INFOS, ids=lambda info: info.kind)
+def test_tokens_and_metrics(info: TaskInfo) -> None:
+    assert info.tokens == {"tokens": 7, "sequence": 4}.get(info.kind, 0)
+    assert info.metrics[:2] == ("accuracy", "loss")
+    assert info.metrics[2:] == (("bits_per_byte",) if info.kind == "tokens" else ())

@@ -199,3 +199,13 @@ def test_vectors_are_refused() -> None:
 def test_wrong_settings_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(NasError, match=message):
         SPACE.supernet(DIGITS, **settings)
+
+
+def test_a_stage_is_named_by_what_it_opens() -> None:
+    before = SPACE.shrinking(0)
+    assert SPACE.shrinking_name(0) == "full"
+    for stage in range(1, SPACE.shrinking_stages):
+        now = SPACE.shrinking(stage)
+        opened = {name for name in now if now[name] != before[name] and name[:2] != "se"}
+        assert {name.rstrip("0123456789.") for name in opened} == {SPACE.shrinking_name(stage)}
+        before = now

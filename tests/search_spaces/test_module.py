@@ -244,11 +244,18 @@ def test_build_has_no_settings() -> None:
 def test_supernet_options() -> None:
     space = ModuleSpace(Net)
     assert space.supernet(TASK, partial_channels=1, edge_gates=False).gates
-    for options in ({"partial_channels": 4}, {"edge_gates": True}):
-        with pytest.raises(NasError, match="space 'Net' has no partial channels or edge gates"):
-            space.supernet(TASK, **options)
+    with pytest.raises(NasError, match="space 'Net' has no partial channels: 'act': it does not"):
+        space.supernet(TASK, partial_channels=4)
     with pytest.raises(NasError, match=r"supernet\.channels: space 'Net' has no such setting"):
         space.supernet(TASK, channels=3)
+
+
+def test_edge_gates_are_left_out_and_that_is_said() -> None:
+    space = ModuleSpace(Net)
+    plain, asked = space.supernet(TASK), space.supernet(TASK, edge_gates=True)
+    assert plain.gates == asked.gates
+    assert plain.notes == ()
+    assert "no nodes where several edges meet" in asked.notes[0]
 
 
 def test_graph_is_a_chain_of_what_was_chosen() -> None:
@@ -264,6 +271,28 @@ def test_graph_with_labels_of_its_own_nodes(label: str) -> None:
     space = space_of(lambda: relu_or_tanh(label))
     graph = space.graph(Architecture(space.name, (0,)))
     assert sorted(d["kind"] for _, d in graph.nodes(data=True)) == ["input", "op", "output"]
+
+
+def test_graph_of_a_sum_has_its_parts_side_by_side() -> None:
+    def block() -> nn.Module:
+        parts = {"a": relu_or_tanh("inner"), "b": nn.Identity(), "c": linear()}
+        return SomeOf(parts, 2, label="some")
+
+    space = space_of(block, lambda: relu_or_tanh("last"))
+    graph = space.graph(space.parse("some=a+c;inner=tanh;last=relu"))
+    assert sorted(graph.edges) == [
+        ("=input", "some=a"), ("=input", "some=c"), ("inner", "some="), ("last", "=output"),
+        ("some=", "last"), ("some=a", "inner"), ("some=c", "some="),
+    ]  # fmt: skip
+    assert (graph.nodes["some="]["kind"], graph.nodes["some=a"]["op"]) == ("node", "some: a")
+    assert graph.nodes["some="]["label"] == "some"
+
+
+def test_graph_of_what_is_repeated() -> None:
+    space = space_of(lambda: relu_or_tanh("a"), linear, lambda: relu_or_tanh("a"))
+    graph = space.graph(space.parse("a=tanh"))
+    assert list(graph.edges) == [("=input", "a"), ("a", "a=2"), ("a=2", "=output")]
+    assert graph.nodes["a"]["op"] == graph.nodes["a=2"]["op"] == "a: tanh"
 
 
 # -- derivation -------------------------------------------------------------------------------
@@ -332,3 +361,120 @@ def test_derive_takes_the_strongest_valid_architecture() -> None:
     assert ModuleSpace(Two, constraint=constraint).derive(scores).choices == (0, 1)
     with pytest.raises(NasError, match="strongest architectures of 'Two' is valid"):
         ModuleSpace(Two, constraint=lambda options: "never").derive(scores)
+
+
+def test_constraint_of_the_class() -> None:
+    class Bound(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = relu_or_tanh("a"), relu_or_tanh("b")
+
+        @staticmethod
+        def constraint(options: dict[str, Hashable]) -> str | None:
+            return equal(options)
+
+    space = ModuleSpace(Bound)
+    assert space.check(Architecture("Bound", (0, 1))) == "relu is not tanh"
+    other = ModuleSpace(Bound, constraint=lambda options: None)
+    assert other.check(Architecture("Bound", (0, 1))) is None
+
+
+class NotStatic(Net):
+    def constraint(self, options: dict[str, Hashable]) -> str | None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("make", "constraint", "message"),
+    [
+        (NotStatic, None, "constraint of 'mine' takes one argument.*it is a @staticmethod"),
+        (Net, lambda options: True, "returned True; expected why the options are not valid"),
+        (Net, lambda options: "", "returned ''; expected why"),
+        (Net, lambda options: options["b"], "raised KeyError: 'b'.*options of decisions.*: act"),
+    ],
+)
+def test_constraints_that_are_wrong(make: Any, constraint: Any, message: str) -> None:
+    with pytest.raises(NasError, match=message):
+        ModuleSpace(make, "mine", constraint).sample(np.random.default_rng(0), 1)
+
+
+# -- conditions that are functions ------------------------------------------------------------
+
+
+def wide(options: dict[str, Hashable]) -> bool:
+    return options["depth"] == 3 and options.get("act") != "relu"
+
+
+def conditional() -> ModuleSpace:
+    """`act` inside the third block; `out` only where there are three and no relu."""
+
+    def block() -> nn.Module:
+        return Elastic(
+            nn.Sequential(linear(), linear(), relu_or_tanh("act")), "depth", depth=(2, 3)
+        )
+
+    return space_of(block, lambda: OneOf([linear(), nn.ReLU(), nn.Tanh()], "out", when=wide))
+
+
+def test_a_condition_that_is_a_function() -> None:
+    space = conditional()
+    assert space.size == 1 + (1 + 3)
+    rows = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 2]])
+    assert space.active(rows).tolist() == [
+        [True, False, False], [True, True, False], [True, True, True],
+    ]  # fmt: skip
+    assert space.check(Architecture(space.name, (1, 0, 1))) == (
+        "'out' is inactive here and must be its first option"
+    )
+    assert space.format(Architecture(space.name, (1, 1, 2))) == "depth=3;act=tanh;out=2_Tanh"
+    drawn = {a.choices for a in space.sample(np.random.default_rng(0), 200)}
+    assert drawn == {(0, 0, 0), (1, 0, 0), (1, 1, 0), (1, 1, 1), (1, 1, 2)}
+
+
+def test_where_a_condition_does_not_hold_the_first_option_runs() -> None:
+    space = conditional()
+    a = space.parse("depth=2")
+    network = space.build(a, TASK)
+    assert isinstance(network[-1], nn.Linear)
+    assert list(space.graph(a)) == ["=input", "depth", "=output"]
+    scores = {"depth": np.array([0.9, 0.1]), "act": np.ones(2), "out": np.array([0.1, 0.2, 0.7])}
+    assert space.derive(scores) == a
+
+
+def test_the_size_of_a_large_space_with_functions_is_not_known() -> None:
+    parts = [lambda i=i: OneOf([linear() for _ in range(9)], f"p{i}") for i in range(6)]
+    space = space_of(*parts, lambda: OneOf([linear()] * 2, "last", when=lambda options: True))
+    with pytest.raises(NasError, match="conditions that are functions: its size is not known"):
+        _ = space.size
+
+
+@pytest.mark.parametrize(
+    ("when", "message"),
+    [
+        (lambda: True, "condition of 'b' takes one argument"),
+        (lambda options: options["c"], "condition of 'b' raised KeyError: 'c'.*earlier.*: a"),
+    ],
+)
+def test_conditions_that_are_wrong(when: Any, message: str) -> None:
+    last = OneOf([nn.ReLU(), nn.Tanh()], "b", when=when)
+    with pytest.raises(NasError, match=message):
+        space_of(lambda: relu_or_tanh("a"), lambda: last).sample(np.random.default_rng(0), 1)
+
+
+def test_the_first_decision_has_no_condition() -> None:
+    first = OneOf([nn.ReLU(), nn.Tanh()], "a", when=lambda options: True)
+    with pytest.raises(NasError, match="condition of 'a' has nothing to ask"):
+        space_of(lambda: first)
+
+
+# -- a user's mistakes ------------------------------------------------------------------------
+
+
+def test_a_module_that_cannot_be_made() -> None:
+    class Broken(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.act = self.nothing
+
+    with pytest.raises(NasError, match=r"'Broken' cannot be made: AttributeError: .*nothing"):
+        ModuleSpace(Broken)

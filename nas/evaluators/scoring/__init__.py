@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Score", "score_paths", "try_paths"]
 
 Score = dict[str, float]
-"""Accuracy in [0, 1] and mean loss."""
+"""Accuracy in [0, 1], mean loss, and what else the task and the network say."""
 _UNKNOWN_MEMORY = 2**30
 
 
@@ -49,7 +49,7 @@ def score_paths(
             device has. It decides only how much is computed again.
 
     Returns:
-        "accuracy" and "loss" of every path.
+        The metrics of every path.
 
     Raises:
         Exception: What the first path that fails raises.

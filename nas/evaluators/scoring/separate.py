@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nas.evaluators.scoring.batch_norm import recalibrate, use_batch_statistics
 from nas.evaluators.scoring.data import Batch, Data
+from nas.measure import watching
 from nas.space import Path
 from nas.task import Input
 
@@ -38,7 +39,7 @@ def score_path(
         settings: Batch size and what batch norm does.
 
     Returns:
-        "accuracy" in [0, 1] and mean "loss".
+        The metrics of the task ("accuracy" in [0, 1], mean "loss", ...) and the network's own.
     """
     return score_separately(supernet, path, Data(task, split, settings))
 
@@ -56,7 +57,7 @@ def score_separately(supernet: Supernet, path: Path, data: Data) -> dict[str, fl
         data: What to score on.
 
     Returns:
-        "accuracy" in [0, 1] and mean "loss".
+        As `score_path`.
     """
 
     def run(x: Input) -> Tensor:
@@ -71,12 +72,13 @@ def score_separately(supernet: Supernet, path: Path, data: Data) -> dict[str, fl
     if data.recalibrates and isinstance(batches, list) and _indifferent(run, batches):
         batches = _wider(batches)
     loss = correct = count = 0.0
-    for x, target in batches:
-        output = run(x)
-        loss += data.task.loss(output, target).item() * target.numel()
-        correct += data.task.correct(output, target)
-        count += target.numel()
-    return {"accuracy": correct / count, "loss": loss / count}
+    with watching(supernet.network) as own:
+        for x, target in batches:
+            output = run(x)
+            loss += data.task.loss(output, target).item() * target.numel()
+            correct += data.task.correct(output, target)
+            count += target.numel()
+    return data.task.metrics(correct / count, loss / count) | own()
 
 
 def _indifferent(run: Callable[[Input], Tensor], batches: Sequence[Batch]) -> bool:

@@ -36,7 +36,7 @@ def score_together(
         memory: Bytes for what is kept because later paths need it.
 
     Returns:
-        "accuracy" in [0, 1] and mean "loss" of every path.
+        The metrics of the task ("accuracy" in [0, 1], mean "loss", ...) of every path.
     """
     network = supernet.network
     assert isinstance(network, Traceable)
@@ -82,4 +82,4 @@ def _scores(execution: Execution, data: Data, most: int) -> dict[int, dict[str, 
             loss[at] += task.loss(logits, chunk.y).item() * chunk.y.numel()
             correct[at] += task.correct(logits, chunk.y)
         count += chunk.y.numel()
-    return {at: {"accuracy": correct[at] / count, "loss": loss[at] / count} for at in loss}
+    return {at: task.metrics(correct[at] / count, loss[at] / count) for at in loss}

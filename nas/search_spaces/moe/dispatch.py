@@ -42,8 +42,8 @@ def admitted(taken: Tensor, size: Size) -> Tensor:
         size: What runs. Of a mixture of experts and k, capacity is that of their averages.
 
     Returns:
-        [B, T, E]: 0 (the token passes the expert by) or 1; in a mixture of capacities the total
-        weight of those with room.
+        [B, T, E]: whether it has, bool; in a mixture of capacities the total weight of those with
+        room.
     """
     limited = any(factor < math.inf for factor, _ in size.capacity)
     return within(taken.cumsum(1) if limited else taken, size)
@@ -57,6 +57,8 @@ def within(place: Tensor, size: Size) -> Tensor:
         size: What runs.
     """
     mean = average(size.k) / average(size.experts)
+    if all(weight is None for _, weight in size.capacity):
+        return place <= _rooms(size.capacity[0][0], mean, place.shape[1])
     total = torch.zeros(place.shape, dtype=torch.get_default_dtype(), device=place.device)
     for factor, weight in size.capacity:
         kept = place <= _rooms(factor, mean, place.shape[1])
@@ -94,7 +96,7 @@ def slots(gates: Tensor, capacity: int) -> Slots:
     batch, tokens, experts = gates.shape
     earlier = torch.arange(tokens, 0, -1, device=gates.device, dtype=torch.float32)
     order = (gates != 0).permute(2, 0, 1) * earlier  # the first tokens first, others last
-    source = order.topk(capacity, dim=-1).indices  # [E, B, capacity]
+    source = order.topk(capacity, dim=-1, sorted=False).indices  # [E, B, capacity]
     weight = gates.permute(2, 0, 1).gather(-1, source)
     start = torch.arange(batch, device=gates.device).view(1, batch, 1) * tokens
     return Slots((source + start).view(experts, -1), weight.reshape(experts, -1))

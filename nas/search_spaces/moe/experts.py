@@ -40,6 +40,13 @@ class FeedForward(nn.Module):
         w2 = self.w2[:h] if scale is None else self.w2[:h] * scale.unsqueeze(-1)
         return hidden @ w2
 
+    @torch.no_grad()
+    def sort_hidden(self) -> None:
+        """Put the strongest hidden units first; see `Experts.sort_hidden`."""
+        order = (self.w1.norm(dim=0) * self.w2.norm(dim=1)).argsort(descending=True)
+        self.w1.copy_(self.w1[:, order])
+        self.w2.copy_(self.w2[order])
+
 
 class Experts(nn.Module):
     """E feed-forward networks of one shape.
@@ -131,13 +138,23 @@ class Experts(nn.Module):
         return torch.matmul(F.gelu(torch.matmul(x, w1)), w2)
 
     @torch.no_grad()
-    def sort_hidden(self) -> None:
+    def sort_hidden(self, together: bool = False) -> Tensor:
         """Put the strongest hidden units of every expert first; the function stays the same.
 
         Strength is the product of the norms of a unit's two weight vectors. Useful once before
         smaller widths are trained.
+
+        Args:
+            together: Whether all experts get the order of their mean strengths, so that an average
+                of their weights stays the same function, too.
+
+        Returns:
+            Which unit is now at a place, [E, H].
         """
         strength = self.w1.norm(dim=1) * self.w2.norm(dim=2)
-        order = strength.argsort(dim=1, descending=True)
+        if together:
+            strength = strength.mean(0).expand_as(strength)
+        order = strength.argsort(dim=1, descending=True, stable=True)
         self.w1.copy_(self.w1.gather(2, order.unsqueeze(1).expand_as(self.w1)))
         self.w2.copy_(self.w2.gather(1, order.unsqueeze(2).expand_as(self.w2)))
+        return order

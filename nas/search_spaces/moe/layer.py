@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.search_spaces.moe.experts import Experts, FeedForward
+from nas.search_spaces.moe.idle import idle_multiply_adds
 from nas.search_spaces.moe.routers.autonomy import AutonomyRouter
 from nas.search_spaces.moe.routers.compete import CompeteRouter
 from nas.search_spaces.moe.routers.expert_choice import ExpertChoiceRouter
@@ -93,3 +94,8 @@ class MoELayer(nn.Module):
             ids = torch.arange(x.shape[1], device=x.device).expand(x.shape[:2])
         y = self.router.run(x, ids, self.experts, self.size)
         return y if self.shared is None else y + self.shared(x)
+
+    def idle_multiply_adds(self, x: Tensor, ids: Tensor | None = None) -> int:
+        """Return what of a pass is not needed; see `nas.measure.count_flops`."""
+        del ids
+        return idle_multiply_adds(self.router, self.experts, self.size, *x.shape[:2])

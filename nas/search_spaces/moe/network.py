@@ -6,7 +6,8 @@ after each, or the class of a sequence of vectors.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 
 from nas.search_spaces.moe.experts import FeedForward
 from nas.search_spaces.moe.layer import MoELayer
+from nas.search_spaces.moe.loads import watch_loads
 
 __all__ = ["Attention", "DenseLayer", "TokenNetwork"]
 
@@ -100,3 +102,7 @@ class TokenNetwork(nn.Module):
         x = self.norm(x)
         logits: Tensor = self.head(x if self.causal else x.mean(1))
         return logits
+
+    def watching(self) -> AbstractContextManager[Callable[[], dict[str, float]]]:
+        """Watch how evenly experts are used; see `nas.measure.watching`."""
+        return watch_loads(self)

@@ -70,6 +70,8 @@ class MoE(SearchSpace):
     description = "feed-forward blocks of a small transformer: dense, or experts with 7 routers"
     kind: ClassVar[str] = "tokens"
     default_data: ClassVar[str] = "stdlib"
+    supernet_paths: ClassVar[str] = "sandwich"
+    network_metrics: ClassVar[tuple[str, ...]] = ("max_load",)
     routers: ClassVar[tuple[str, ...]] = CAUSAL_ROUTERS
 
     def __init__(self, blocks: int = 4) -> None:
@@ -187,7 +189,7 @@ class MoE(SearchSpace):
     def network_defaults(self, scale: str) -> dict[str, Any]:
         if scale == "paper":
             return {"width": 512, "heads": 8, "expansion": 4}
-        return {"width": 32, "heads": 4, "expansion": 2}
+        return {"width": 32, "heads": 2, "expansion": 2}
 
     def supernet_defaults(self, scale: str) -> dict[str, Any]:
         return self.network_defaults(scale)
@@ -262,10 +264,10 @@ def _draw_block(graph: nx.DiGraph[str], block: str, own: dict[str, Any], last: s
     details = [f"{name} {own[name]}" for name in ("k", "capacity", "auxiliary") if name in own]
     router, experts, end = f"{block}.router", f"{block}.experts", f"{block}.sum"
     graph.add_node(router, op=", ".join([own["router"], *details]), kind="op")
-    graph.add_node(experts, op=f"{own['experts']} experts x {own['width']}", kind="op")
+    graph.add_node(experts, op=f"{own['experts']} experts, width {own['width']}", kind="op")
     graph.add_node(end, op="sum", kind="node")
     graph.add_edges_from([(last, router), (router, experts), (experts, end)])
     if own["shared"] == "yes":
-        graph.add_node(f"{block}.shared", op=f"shared x {own['width']}", kind="op")
+        graph.add_node(f"{block}.shared", op=f"shared, width {own['width']}", kind="op")
         graph.add_edges_from([(last, f"{block}.shared"), (f"{block}.shared", end)])
     return end

@@ -145,6 +145,15 @@ class MoEChoice(nn.Module):
         width, auxiliary = self._gate("width").choices, self._gate("auxiliary").total()
         return Size(experts, width, k, capacity, auxiliary)
 
+    @torch.no_grad()
+    def sort_hidden(self) -> None:
+        """Put the strongest hidden units of all experts first; the function stays the same."""
+        order = self.experts.sort_hidden("smear" in self.routers)  # which averages their weights
+        for router in self.routers.values():
+            if isinstance(router, AutonomyRouter):  # its second factor leads to the same units
+                router.up.copy_(router.up.gather(2, order.unsqueeze(1).expand_as(router.up)))
+        self.shared.sort_hidden()
+
     # -- one choice ---------------------------------------------------------------------------
 
     def collapsed(self, path: Mapping[str, int | tuple[int, ...]]) -> nn.Module:
@@ -198,7 +207,7 @@ class TokenSupernetwork(TokenNetwork):
         return MoEChoice(decisions, *shape, self.widths, self.tokens, self.names)
 
     def sort_hidden(self) -> None:
-        """Put the strongest hidden units of every expert first; see `Experts.sort_hidden`."""
+        """Put the strongest hidden units of all experts first; see `Experts.sort_hidden`."""
         for module in self.modules():
-            if isinstance(module, Experts):
+            if isinstance(module, MoEChoice):
                 module.sort_hidden()

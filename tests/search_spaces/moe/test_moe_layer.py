@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from nas.search_spaces.moe import (
+    AutonomyRouter,
     Experts,
     FeedForward,
+    KANRouter,
     MoELayer,
     SmearRouter,
     SoftRouter,
@@ -19,6 +21,7 @@ from nas.search_spaces.moe import (
 from nas.search_spaces.moe.decisions import CAUSAL_ROUTERS, ROUTERS
 from nas.search_spaces.moe.dispatch import room
 from nas.search_spaces.moe.layer import make_router
+from nas.search_spaces.moe.routers.router import TokenChoice
 from nas.search_spaces.moe.size import Size, only
 
 D, H, T, B = 6, 5, 8, 3
@@ -54,20 +57,49 @@ def one_by_one(made: MoELayer, gates: Tensor, x: Tensor) -> Tensor:
 # -- simple answers -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("router", [*SCORED, "hash"])
-def test_one_expert_equals_the_dense_block(router: str) -> None:
-    made, dense, x = layer(router, 1), FeedForward(D, H), tokens()
+def dense_of(made: MoELayer) -> FeedForward:
+    """Return the dense block that is the first expert."""
+    dense = FeedForward(D, H)
     dense.w1.data, dense.w2.data = made.experts.w1[0].data, made.experts.w2[0].data
-    if router == "autonomy":  # its first layer has two factors
+    if isinstance(made.router, AutonomyRouter):  # its first layer has two factors
         dense.w1.data = (made.router.down[0] @ made.router.up[0]).data
-    torch.testing.assert_close(made(x), dense(x))
+    return dense
 
 
 @pytest.mark.parametrize("capacity", [None, 1.0])
-def test_all_experts_equal_the_dense_mixture(capacity: float | None) -> None:
-    made, x = layer("top-k", 4, k=4, capacity=capacity), tokens()
-    expected = one_by_one(made, (x @ made.router.linear.weight.t()).softmax(-1), x)
+@pytest.mark.parametrize("router", [*SCORED, "hash", "expert-choice", "smear"])
+def test_one_expert_equals_the_dense_block(router: str, capacity: float | None) -> None:
+    made, x = layer(router, 1, capacity=capacity), tokens()
+    torch.testing.assert_close(made(x), dense_of(made)(x))
+
+
+def test_one_expert_weighed_by_a_sigmoid_is_that_part_of_the_dense_block() -> None:
+    """KAN's gate is no softmax: a layer norm over one number leaves its bias."""
+    made, x = layer("kan", 1), tokens()
+    assert isinstance(made.router, KANRouter)
+    made.router.norm.bias.data.fill_(0.7)
+    gate = torch.tensor(0.7).sigmoid()
+    torch.testing.assert_close(made(x), gate * dense_of(made)(x))
+
+
+def test_one_soft_expert_is_the_dense_block_on_its_slots() -> None:
+    made, x = layer("soft", 1), tokens()
+    assert isinstance(made.router, SoftRouter)
+    dispatch, combine = (weights[:, :, 0] for weights in made.router(x))
+    expected = combine @ dense_of(made)(dispatch.transpose(1, 2) @ x)
     torch.testing.assert_close(made(x), expected)
+
+
+@pytest.mark.parametrize("capacity", [None, 1.0])
+@pytest.mark.parametrize("router", SCORED)
+def test_all_experts_equal_the_dense_mixture(router: str, capacity: float | None) -> None:
+    """Whatever order the scores have, every expert counts by the softmax of all."""
+    made, x = layer(router, 4, k=4, capacity=capacity), tokens()
+    assert isinstance(made.router, TokenChoice)
+    expected = made.router.scores(x, None, 4).softmax(-1)
+    if isinstance(made.router, AutonomyRouter):
+        made.experts.w1.data = made.router.down.data @ made.router.up.data
+    torch.testing.assert_close(made(x), one_by_one(made, expected, x))
 
 
 @pytest.mark.parametrize("capacity", [None, 2.0, 1.25, 1.0])
@@ -144,6 +176,28 @@ def test_room() -> None:
     assert room(1.0, 1, 2, 8) == 1
 
 
+@pytest.mark.parametrize("router", [*SCORED, "hash"])
+def test_equal_tokens_beyond_the_room_of_their_experts_get_nothing(router: str) -> None:
+    """They all want the same two of four experts (hash: one), which only the first ones get."""
+    made, x = layer(router, 4, k=2, capacity=1.0), torch.randn(1, 1, D).expand(B, T, D)
+    y = made(x, torch.zeros(B, T, dtype=torch.int64))
+    fit = room(1.0, 2 if ROUTERS[router].k else 1, T, 4)
+    assert 0 < fit < T
+    assert (y[:, fit:] == 0).all()
+    torch.testing.assert_close(y[:, :fit], y[:, :1].expand(B, fit, D))
+    assert (y[:, :fit] != 0).any()
+
+
+def test_tokens_that_no_expert_chose_get_nothing() -> None:
+    made, x = layer("expert-choice", 4, capacity=1.0), tokens()
+    x[:, 4:] *= 1e-3  # of no interest to anyone: their scores are all but equal
+    gates = made.router(x, None, made.size)
+    free = (gates == 0).all(-1)
+    assert free.any() and not free.all()
+    assert (made(x)[free] == 0).all()
+    assert (made(x)[~free] != 0).any(-1).all()
+
+
 def test_tokens_that_overflow_get_nothing() -> None:
     """All tokens want expert 1; the first ones of every sequence get it."""
     made, x = layer("top-k", 4, capacity=1.0), tokens()
@@ -189,6 +243,15 @@ def test_sorting_hidden_units_keeps_the_function() -> None:
     strength = experts.w1.norm(dim=1) * experts.w2.norm(dim=2)
     assert (strength.diff(dim=1) <= 0).all()
     torch.testing.assert_close(experts.on_slots(x, size), before)
+
+
+def test_sorted_together_the_experts_keep_their_average() -> None:
+    experts, x = Experts(3, D, H), torch.randn(2, T, D)
+    size, weights = Size(only(3), only(H)), torch.rand(2, 3)
+    before = experts.merged(x, weights, size)
+    order = experts.sort_hidden(together=True)
+    assert torch.equal(order, order[:1].expand(3, H))
+    torch.testing.assert_close(experts.merged(x, weights, size), before)
 
 
 def test_a_router_on_its_own() -> None:

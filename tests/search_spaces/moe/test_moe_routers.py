@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from scipy.interpolate import BSpline
 from torch import Tensor
 
 from nas.search_spaces.moe import (
@@ -19,7 +21,7 @@ from nas.search_spaces.moe import (
 )
 from nas.search_spaces.moe.routers.kan import KANLinear
 from nas.search_spaces.moe.routers.noisy_top_k import _load
-from nas.search_spaces.moe.routers.router import balance_loss, ranks
+from nas.search_spaces.moe.routers.router import balance_loss, best, ranks
 
 
 @pytest.fixture(autouse=True)
@@ -154,6 +156,20 @@ def test_competition_waits_for_the_warm_up_and_ends_with_training() -> None:
     same = [torch.equal(router(x, size=size, experts=experts), own(x)) for _ in range(3)]
     assert same == [True, True, False]
     assert torch.equal(router.eval()(x, size=size, experts=experts), own(x))
+
+
+def test_splines_of_a_kan_are_those_of_scipy() -> None:
+    layer, x = KANLinear(1, 2, intervals=4), torch.linspace(-2, 1.99, 50, dtype=torch.float64)
+    knots = np.arange(-3, 8) - 2.0
+    expected = BSpline.design_matrix(x.numpy(), knots, 3).toarray()
+    np.testing.assert_allclose(layer.bases(x.view(-1, 1))[:, 0].numpy(), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("k", [1, 2, 4, 6, 7, 8])
+def test_the_best_are_those_of_the_lowest_ranks(k: int) -> None:
+    scores = torch.randn(3, 5, 7)
+    assert torch.equal(best(scores, k), ranks(scores) < k)
+    assert (best(torch.zeros(2, 7), k).sum(-1) == min(k, 7)).all()  # ties too
 
 
 def test_splines_of_a_kan_sum_to_one_and_join_smoothly() -> None:

@@ -12,7 +12,7 @@ import torch
 
 from nas.errors import NasError
 from nas.measure import measure
-from nas.search_spaces.moe import MoE, MoELayer, MoESequence, expert_loads
+from nas.search_spaces.moe import CompeteRouter, MoE, MoELayer, MoESequence, expert_loads
 from nas.search_spaces.moe.decisions import CAUSAL_ROUTERS, ROUTERS
 from nas.search_spaces.moe.loads import load_balance
 from nas.search_spaces.moe.size import distribution
@@ -93,10 +93,15 @@ def test_routers_that_leak_are_refused_for_text_with_the_reason() -> None:
 @pytest.mark.parametrize("training", [True, False])
 def test_the_future_is_never_seen(router: str, training: bool) -> None:
     space = MoE(2)
-    sizes = {"experts": 4, "auxiliary": 0.01} | ({"k": 2} if router in ("top-k", "hyper") else {})
-    chosen = {} if router == "dense" else {"layer": "moe", "router": router, **sizes}
-    chosen = {k: v for k, v in chosen.items() if k != "auxiliary" or router not in ("hash", "kan")}
+    chosen: dict[str, object] = {}
+    if router != "dense":
+        chosen = {"layer": "moe", "router": router, "experts": 4, "shared": "yes"}
+        chosen |= {"k": 2} if ROUTERS[router].k else {}
+        chosen |= {"auxiliary": 0.01} if ROUTERS[router].auxiliary else {}
     network = space.build(architecture(space, **chosen), TEXT, **SMALL).train(training)
+    for module in network.modules():
+        if isinstance(module, CompeteRouter):  # in training, every step is a competition
+            module.rate, module.warm_up = 1.0, 0
     x = torch.randint(20, (3, 12))
     changed = x.clone()
     changed[:, 7:] = (x[:, 7:] + 1 + torch.randint(19, (3, 5))) % 20
@@ -202,6 +207,24 @@ def test_every_router_is_extracted_exactly(router: str, training: bool) -> None:
         assert measure(network.float(), VECTORS) == measure(
             space.build(a, VECTORS, **SMALL), VECTORS
         )
+
+
+@pytest.mark.parametrize("router", list(ROUTERS))
+def test_sorting_hidden_units_keeps_the_largest_network(router: str) -> None:
+    space = MoESequence(1)
+    supernet = space.supernet(VECTORS, **SMALL).double().eval()
+    chosen = {"layer": "moe", "router": router, "experts": 8, "width": 2.0, "shared": "yes"}
+    path = supernet.path(architecture(space, **chosen))
+    x = torch.randn(3, 12, 5, dtype=torch.float64)
+    before = supernet(x, path)
+    supernet.network.sort_hidden()
+    torch.testing.assert_close(supernet(x, path), before)
+    shared = supernet.network.layers[0].shared
+    assert ((shared.w1.norm(dim=0) * shared.w2.norm(dim=1)).diff() <= 0).all()
+
+
+def test_supernets_of_experts_are_trained_by_the_sandwich_rule() -> None:
+    assert MoE.supernet_paths == MoESequence.supernet_paths == "sandwich"
 
 
 def test_sizes_are_mixed_by_shares() -> None:

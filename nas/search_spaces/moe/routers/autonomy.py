@@ -45,14 +45,17 @@ class AutonomyRouter(TokenChoice):
         return product.view(*x.shape[:-1], e, down.shape[-1])
 
     def scores(self, x: Tensor, ids: Tensor | None, e: int) -> Tensor:
+        """Return the scores of tokens [B, T, d], or from what `low` gives for them."""
         del ids
-        norms: Tensor = torch.linalg.vector_norm(self.low(x, e), dim=-1)
+        low = self.low(x, e) if x.dim() == 3 else x
+        norms: Tensor = torch.linalg.vector_norm(low, dim=-1)
         return norms
 
     def weigh(self, scores: Tensor, taken: Tensor) -> Tensor:
         return keep_top(scores, taken)
 
     def run(self, x: Tensor, ids: Tensor, experts: Experts, size: Size) -> Tensor:
-        low, gates = self.low(x, size.most_experts), self(x, ids, size)
+        low = self.low(x, size.most_experts)
+        gates = self(low, ids, size)
         up = self.up[: size.most_experts, :, : size.most_width]
         return experts.routed(x, gates, size, self.room(x.shape[1], size), low, up)

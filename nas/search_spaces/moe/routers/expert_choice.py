@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from nas.search_spaces.moe.dispatch import within
 from nas.search_spaces.moe.experts import Experts
-from nas.search_spaces.moe.routers.router import Gating, ranks, with_shares
+from nas.search_spaces.moe.routers.router import Gating, best, ranks, with_shares
 from nas.search_spaces.moe.size import Size, mixed, only
 
 __all__ = ["ExpertChoiceRouter"]
@@ -37,6 +37,9 @@ class ExpertChoiceRouter(Gating):
         del ids, experts
         scores, total = with_shares(F.linear(x, self.linear.weight[: size.most_experts]), size)
         gates = scores.softmax(-1)
+        room = self.room(x.shape[1], size)
+        if room is not None:
+            return mixed(gates * best(gates.transpose(1, 2), room).transpose(1, 2), total)
         place = ranks(gates.transpose(1, 2)).transpose(1, 2) + 1  # of tokens, for every expert
         return mixed(gates * within(place, size._replace(k=only(1))), total)
 

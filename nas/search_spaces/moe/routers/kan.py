@@ -18,26 +18,24 @@ __all__ = ["KANLinear", "KANRouter"]
 
 
 class KANLinear(nn.Module):
-    """A layer whose every edge is a learned function: SiLU and a B-spline (Liu et al., KAN, 2024,
-    arXiv:2404.19756, sec. 2.2).
+    """A layer whose every edge is a learned function: SiLU and a cubic spline (Liu et al., KAN,
+    2024, arXiv:2404.19756, sec. 2.2).
 
     Args:
         inputs: Features in.
         outputs: Features out.
         intervals: Of the grid of the splines, which spans -2 to 2: most of a normalised input.
-        order: Degree of the splines.
     """
 
-    grid: Tensor
+    centres: Tensor
 
-    def __init__(self, inputs: int, outputs: int, intervals: int = 5, order: int = 3) -> None:
+    def __init__(self, inputs: int, outputs: int, intervals: int = 5) -> None:
         super().__init__()
-        self.order = order
-        step = 4 / intervals
-        knots = torch.arange(-order, intervals + order + 1) * step - 2
-        self.register_buffer("grid", knots.float())
+        self.step = 4 / intervals
+        count = intervals + 3
+        self.register_buffer("centres", (torch.arange(count) - (count - 1) / 2) * self.step)
         self.base = nn.Linear(inputs, outputs, bias=False)
-        spline = torch.randn(outputs, inputs * (intervals + order)) * 0.1
+        spline = torch.randn(outputs, inputs * count) * 0.1
         self.spline = nn.Parameter(spline * inputs**-0.5)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -46,13 +44,12 @@ class KANLinear(nn.Module):
         return y
 
     def bases(self, x: Tensor) -> Tensor:
-        """Return the B-splines at x, [..., inputs, intervals + order] (Cox and de Boor)."""
-        x, grid = x.unsqueeze(-1), self.grid.to(x.dtype)
-        bases = ((x >= grid[:-1]) & (x < grid[1:])).to(x.dtype)
-        for p in range(1, self.order + 1):
-            left = (x - grid[: -(p + 1)]) / (grid[p:-1] - grid[: -(p + 1)])
-            right = (grid[p + 1 :] - x) / (grid[p + 1 :] - grid[1:-p])
-            bases = left * bases[..., :-1] + right * bases[..., 1:]
+        """Return the cubic B-splines at x, [..., inputs, intervals + 3].
+
+        On knots of equal distance all are one function of the distance from their centres.
+        """
+        distance = (x.unsqueeze(-1) - self.centres.to(x.dtype)).abs() / self.step
+        bases: Tensor = F.relu(2 - distance).pow(3) / 6 - F.relu(1 - distance).pow(3) * (2 / 3)
         return bases
 
 

@@ -16,10 +16,11 @@ from nas.search_spaces.moe.experts import Experts
 from nas.search_spaces.moe.size import Size, mixed, only, shares
 
 __all__ = [
-    "Gating", "Router", "TokenChoice", "balance_loss", "keep_top", "padded", "ranks",
+    "Gating", "Router", "TokenChoice", "balance_loss", "best", "keep_top", "padded", "ranks",
     "with_shares",
 ]  # fmt: skip
 
+_FEW = 4  # so many maxima are quicker to find than a top k
 Loss = Callable[[Tensor, Tensor], Tensor]
 """From who takes which token (bool) and the weights of outputs, both [B, T, E], to a scalar."""
 
@@ -126,13 +127,13 @@ class TokenChoice(Gating):
             loss: The auxiliary loss, from who takes which token and with what weights, [B, T, e].
         """
         scores, total = with_shares(scores, size)
-        by_rank, rank = shares(size.k), ranks(scores)
-        taken = rank < min(max(int(k) for k, _ in size.k), size.most_experts)
+        by_rank = shares(size.k)
+        taken = best(scores, min(max(int(k) for k, _ in size.k), size.most_experts))
         gates = self.weigh(scores, taken)
         if by_rank is None:
             limited = gates * admitted(taken, size)
         else:  # a mixture of k takes the best expert with all of its weight, the last with little
-            share = F.pad(by_rank, (0, max(0, scores.shape[-1] - len(by_rank))))[rank]
+            share = F.pad(by_rank, (0, max(0, scores.shape[-1] - len(by_rank))))[ranks(scores)]
             limited = gates * share * admitted(share.detach() / by_rank[0].detach(), size)
         limited = mixed(limited, total)
         if self.training and (isinstance(size.auxiliary, Tensor) or size.auxiliary):
@@ -156,6 +157,21 @@ def with_shares(scores: Tensor, size: Size) -> tuple[Tensor, Tensor | None]:
     if have is None:
         return scores, None
     return scores + have.log(), have[0]
+
+
+def best(scores: Tensor, k: int) -> Tensor:
+    """Return which are among the k highest scores of the last dimension, bool [..., e]."""
+    taken = torch.zeros_like(scores, dtype=torch.bool)
+    if k >= scores.shape[-1]:
+        return ~taken
+    if k > _FEW:
+        return taken.scatter_(-1, scores.topk(k, dim=-1, sorted=False).indices, True)
+    rest = scores.detach()
+    for _ in range(k):
+        highest = rest.max(dim=-1, keepdim=True).indices
+        taken.scatter_(-1, highest, True)
+        rest = rest.masked_fill(taken, -torch.inf)
+    return taken
 
 
 def ranks(scores: Tensor) -> Tensor:

@@ -1,0 +1,1 @@
+"""What the space of a user's own module is made of."""

@@ -1,0 +1,26 @@
+"""What a search was asked for reaches its parts."""
+
+from __future__ import annotations
+
+import pytest
+from every import DIFFERENTIABLE
+
+from nas import registry
+from nas.plan import make_plan
+from nas.task import Task
+
+
+@pytest.mark.parametrize("strategy", DIFFERENTIABLE)
+def test_the_supernet_has_the_parts_of_the_strategys_composition(
+    strategy: str, tiny_task: Task
+) -> None:
+    settings = registry.get("strategies", strategy).factory("small")
+    plan = make_plan(
+        "nas-bench-201", strategy, tiny_task, "supernet", None, "", None, None, None, 0, "cpu",
+        {"supernet": {"channels": 8, "cells": 1}}, False,
+    )  # fmt: skip
+    assert plan.supernet.get("partial_channels", 1) == settings.partial_channels
+    assert plan.supernet.get("edge_gates", False) == settings.edge_gates
+    gates = plan.space.supernet(plan.task.info, **plan.supernet).gates
+    edges = [name for name, gate in gates.items() if "nor_conv_3x3" not in gate.options]
+    assert bool(edges) == settings.edge_gates
