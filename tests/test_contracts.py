@@ -43,6 +43,7 @@ SUPERNETS: dict[str, list[Options]] = {
     "gnn": [{}, {"shrink": 4, "separate": ("attention",)}],
     "gnn-micro": [GRAPH, GRAPH | {"cells": 3}],
     "gnn-mp": [GRAPH],
+    "gnn-edges": [{"hidden": 6, "edge_hidden": 4, "cells": 2}],
 }
 """Options of `supernet`; a space without an entry takes its own for scale "small"."""
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nas.data.augment import Augmentation
 from nas.data.device import check_memory, find_device
+from nas.data.edges import features_of_edges
 from nas.data.nodes import Nodes, NodeSettings, given_nodes, undirected
 from nas.data.source import Request, data_source
 from nas.errors import NasError
@@ -26,7 +27,7 @@ _OPTIONAL = ("x_test", "y_test", "classes")
 _GRAPH = ("edges", "label")
 _SPARSE = ("num_nodes", "num_features", "feat_row", "feat_col", "feat_val")
 _SPLITS = {"train": "train_idx", "valid": "val_idx", "test": "test_idx"}
-_ALL = (*_NEEDED, *_OPTIONAL, *_GRAPH, "features", *_SPARSE, *_SPLITS.values())
+_ALL = (*_NEEDED, *_OPTIONAL, *_GRAPH, "features", "edge_features", *_SPARSE, *_SPLITS.values())
 _BROKEN = (
     OSError,
     ValueError,
@@ -61,7 +62,8 @@ def npz(request: Request) -> Task:
 
     A file with `edges` [E, 2] and `label` [N] (-1: none) is a graph whose nodes are classified. It
     has `features` [N, F] or sparse ones (`num_nodes`, `num_features`, `feat_row`, `feat_col`,
-    `feat_val`), and perhaps a standard split `train_idx`, `val_idx`, `test_idx`.
+    `feat_val`), and perhaps a standard split `train_idx`, `val_idx`, `test_idx`, and features of
+    the edges in their order, `edge_features` [E, G].
 
     Raises:
         NasError: Naming the file, and what is broken or missing.
@@ -129,12 +131,15 @@ def _nodes(arrays: dict[str, NDArray[Any]], path: Path) -> Nodes:
     has = [array for array in _SPLITS.values() if array in arrays]
     if has and len(has) < len(_SPLITS):
         raise NasError(f"{path}: has {', '.join(has)}; expected {', '.join(_SPLITS.values())}")
+    edges, given = undirected(arrays["edges"], len(features), str(path)), arrays["edges"]
+    ways = arrays.get("edge_features")
     return Nodes(
         features,
-        undirected(arrays["edges"], len(features), str(path)),
+        edges,
         labels.astype(np.int64),
         _names(arrays.get("classes"), path),
         {split: arrays[array] for split, array in _SPLITS.items()} if has else None,
+        None if ways is None else features_of_edges(edges, given, ways, str(path)),
     )
 
 

@@ -24,7 +24,8 @@ _LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idlelib", "lib2
 class StdlibSettings(TextSettings):
     """Settings of `stdlib`."""
 
-    size: int = setting(2**18, "bytes to take")
+    size: int = setting(2**17, "bytes to take")
+    context: int = setting(32, "bytes of one example")
 
 
 @data_source(

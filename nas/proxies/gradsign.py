@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
 from nas import registry
+from nas.data.graph import Graph
 from nas.proxies.gradients import example_gradients
-from nas.proxies.proxy import Inputs, Loss, batch_statistics, finite
+from nas.proxies.proxy import (
+    Inputs,
+    Loss,
+    Parameters,
+    batch_statistics,
+    finite,
+    logits,
+    weights,
+)
 
 __all__ = ["gradsign"]
 
@@ -29,8 +40,30 @@ def gradsign(network: nn.Module, x: Inputs, y: Tensor, loss: Loss) -> float:
     """
     with batch_statistics(network):
         signs: dict[str, Tensor] = {}
-        for gradients in example_gradients(network, x, y, loss):
+        for gradients in _gradients(network, x, y, loss):
             for name, gradient in gradients.items():
                 finite(gradient.sum(), "a gradient")
                 signs[name] = signs.get(name, 0) + gradient.sign().sum(0)
     return finite(sum(s.abs().sum(dtype=torch.float64) for s in signs.values()), "gradsign")
+
+
+def _gradients(network: nn.Module, x: Inputs, y: Tensor, loss: Loss) -> Iterator[Parameters]:
+    """Yield what `example_gradients` does; of the nodes of one graph with a single forward pass.
+
+    Whichever node is asked for, the network runs on all of the graph: only the losses differ.
+    """
+    if not isinstance(x, Graph) or x.index is None:
+        yield from example_gradients(network, x, y, loss)
+        return
+    parameters = weights(network)
+    found = logits(network, parameters, x)
+    for i in range(len(y)):
+        value = loss(found[i : i + 1], y[i : i + 1])
+        gradients = torch.autograd.grad(
+            value,
+            list(parameters.values()),
+            retain_graph=True,
+            allow_unused=True,
+            materialize_grads=True,
+        )
+        yield {name: g[None] for name, g in zip(parameters, gradients, strict=True)}

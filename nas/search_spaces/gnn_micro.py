@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 
 from nas import registry
+from nas.errors import NasError
 from nas.search_spaces.graph.space import GraphSpace, HiddenSettings
 from nas.settings import fill, require_ranges, setting
 from nas.space import Architecture, Decision, Path, Scores
@@ -30,7 +31,6 @@ OPERATIONS = (
 )  # fmt: skip
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "linear", "elu")
 COMBINE = ("add", "product", "concat")
-NODES = 2
 
 
 @dataclass
@@ -51,26 +51,33 @@ class MicroSettings(HiddenSettings):
     "Gao et al., Graph Neural Architecture Search (GraphNAS), IJCAI 2020, arXiv:1904.09981",
 )
 class GNNMicro(GraphSpace):
-    """What two nodes take and do, the activation, how nodes are combined: 12,960 architectures.
+    """What nodes take and do, the activation, how they are combined: with 2 nodes 12,960 ways.
 
     A node takes one of the two cells before (0 the older one) or an earlier node. GraphNAS chooses
     hidden size and dropout (settings here), learning rate and weight decay (the evaluator's) too.
+
+    Args:
+        nodes: How many a cell has.
     """
 
     name = "gnn-micro"
-    description = "graph networks of a repeated cell, 2 nodes with 12 operations"
+    description = "graph networks of a repeated cell, nodes with 12 operations"
 
-    def __init__(self) -> None:
-        nodes = [
+    def __init__(self, nodes: int = 2) -> None:
+        if nodes < 1:
+            raise NasError(f"space 'gnn-micro': nodes={nodes}; at least 1 is needed")
+        self._take_options(nodes=nodes)
+        self.nodes = range(1, nodes + 1)
+        own = [
             decision
-            for node in range(1, NODES + 1)
+            for node in self.nodes
             for decision in (
                 Decision(f"node{node}/input", tuple(range(node + 1))),
                 Decision(f"node{node}/op", OPERATIONS),
             )
         ]
         self.decisions = (
-            *nodes,
+            *own,
             Decision("activation", ACTIVATIONS),
             Decision("combine", COMBINE),
         )
@@ -81,7 +88,7 @@ class GNNMicro(GraphSpace):
         states = ["c_{k-2}", "c_{k-1}"]
         for state in states:
             graph.add_node(state, op=state, kind="input")
-        for node in range(1, NODES + 1):
+        for node in self.nodes:
             source = options[f"node{node}/input"]
             assert isinstance(source, int)
             graph.add_node(f"node{node}", op=str(options[f"node{node}/op"]), kind="op")
@@ -102,10 +109,9 @@ class GNNMicro(GraphSpace):
 
         chosen = fill(MicroSettings, settings, "network")
         options = self.options(self.require(architecture))
-        nodes = range(1, NODES + 1)
         config: dict[str, Any] = {
-            "inputs": [options[f"node{node}/input"] for node in nodes],
-            "operations": [options[f"node{node}/op"] for node in nodes],
+            "inputs": [options[f"node{node}/input"] for node in self.nodes],
+            "operations": [options[f"node{node}/op"] for node in self.nodes],
             "activation": options["activation"],
             "combined": options["combine"],
             "features": self.features(task),

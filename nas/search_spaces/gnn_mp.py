@@ -6,13 +6,15 @@ arXiv:2103.14282, sec. 3.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import networkx as nx
+import numpy as np
 
 from nas import registry
-from nas.errors import NasError
+from nas.errors import NasError, unknown
 from nas.search_spaces.graph.cell_edges import edge_names
 from nas.search_spaces.graph.space import GraphSpace, HiddenSettings
 from nas.settings import fill, setting
@@ -29,6 +31,7 @@ __all__ = ["GNNMP", "MPSettings"]
 FILTERS = ("none", "identity", "sparse", "dense")
 AGGREGATIONS = ("identity", "mean", "sum", "max")
 DEPTHS = (1, 2, 4, 8)
+CELLS = ("alike", "own")
 
 
 @dataclass
@@ -48,49 +51,88 @@ class MPSettings(HiddenSettings):
 class GNNMP(GraphSpace):
     """A filter on every edge of the first and third stage, an aggregation on those of the second.
 
-    With 3 nodes a stage there are 18 edges of 4 operations each, and 4 depths: 4^19 architectures.
-    All cells are alike; GNAS-MP chooses every cell for itself.
+    With 3 nodes a stage there are 18 edges of 4 operations each, and 4 depths: 4^19 architectures
+    of cells that are alike. With cells of their own, as in GNAS-MP, a cell's decisions are active
+    where there are so many cells: 4^18 + 4^36 + 4^72 + 4^144.
 
     Args:
         nodes: States a stage.
+        cells: "alike", or "own": every cell is chosen for itself.
     """
 
     name = "gnn-mp"
     description = "graph networks of three-stage message-passing cells, and their number"
     identity_ops = frozenset({"identity"})
 
-    def __init__(self, nodes: int = 3) -> None:
+    def __init__(self, nodes: int = 3, cells: str = "alike") -> None:
         if nodes < 1:
             raise NasError(f"space 'gnn-mp': nodes={nodes}; at least 1 is needed")
-        self._take_options(nodes=nodes)
-        self.nodes = nodes
-        self._edges = {
-            name: Decision(
-                f"{stage}/{target}<-{source}", AGGREGATIONS if stage == "second" else FILTERS
-            )
-            for name, stage, target, source in edge_names(nodes)
-        }
-        self.decisions = (*self._edges.values(), Decision("depth", DEPTHS, ordered=True))
+        if cells not in CELLS:
+            raise unknown("cells of space 'gnn-mp'", cells, CELLS)
+        self._take_options(nodes=nodes, cells=cells)
+        self.nodes, self.cells = nodes, cells
+        self._depth = Decision("depth", DEPTHS, ordered=True)
+        if cells == "alike":
+            self._edges = [self._of_cell("", ())] * max(DEPTHS)
+            self.decisions = (*self._edges[0].values(), self._depth)
+        else:
+            self._edges = [self._own(number) for number in range(1, max(DEPTHS) + 1)]
+            self.decisions = (self._depth, *(d for cell in self._edges for d in cell.values()))
 
-    def _operations(self, architecture: Architecture) -> dict[str, str]:
+    def _own(self, number: int) -> dict[str, Decision]:
+        deep = tuple(depth for depth in DEPTHS if depth >= number)
+        return self._of_cell(f"cell{number}/", (("depth", deep),) if deep != DEPTHS else ())
+
+    def _of_cell(self, prefix: str, when: Any) -> dict[str, Decision]:
+        """Return the decision of every edge of a cell, by the edge's name."""
+        return {
+            name: Decision(
+                f"{prefix}{stage}/{target}<-{source}",
+                AGGREGATIONS if stage == "second" else FILTERS,
+                when=when,
+            )
+            for name, stage, target, source in edge_names(self.nodes)
+        }
+
+    def _operations(self, architecture: Architecture) -> list[dict[str, str]]:
+        """Return the operation of every edge, by name, of every cell that there is."""
         options = self.options(architecture)
-        return {name: str(options[decision.name]) for name, decision in self._edges.items()}
+        depth = options["depth"]
+        assert isinstance(depth, int)
+        return [
+            {name: str(options[decision.name]) for name, decision in cell.items()}
+            for cell in self._edges[:depth]
+        ]
 
     def graph(self, architecture: Architecture) -> nx.DiGraph[str]:
-        """Return a cell; how often it is repeated is part of its output's label."""
+        """Return the cells; of cells that are alike one, with their number in its output's label.
+
+        Cells of their own are drawn side by side; each takes what the one before it gives.
+        """
         graph: nx.DiGraph[str] = nx.DiGraph()
-        graph.add_node("0", op="input", kind="input")
-        operations = self._operations(architecture)
-        for name, stage, target, source in edge_names(self.nodes):
-            edge = f"{stage}/{target}<-{source}"
-            graph.add_node(str(target), op="add", kind="node")
-            graph.add_node(edge, op=operations[name], kind="op")
-            graph.add_edges_from([(str(source), edge), (edge, str(target))])
-        depth = self.options(architecture)["depth"]
-        graph.add_node("output", op=f"concat, {depth} cells", kind="output")
-        last = range(2 * self.nodes + 1, 3 * self.nodes + 1)
-        graph.add_edges_from((str(state), "output") for state in last)
+        cells = self._operations(architecture)
+        if self.cells == "alike":
+            self._draw(graph, "", cells[0], f"concat, {len(cells)} cells")
+            return graph
+        for number, operations in enumerate(cells, 1):
+            self._draw(graph, f"cell{number}/", operations, "concat")
+        for node in graph:
+            graph.nodes[node]["cell"] = node.partition("/")[0]
         return graph
+
+    def _draw(
+        self, graph: nx.DiGraph[str], prefix: str, operations: Mapping[str, str], output: str
+    ) -> None:
+        """Add a cell; the names of its nodes start with a prefix."""
+        graph.add_node(f"{prefix}0", op="input", kind="input")
+        for name, stage, target, source in edge_names(self.nodes):
+            edge = f"{prefix}{stage}/{target}<-{source}"
+            graph.add_node(f"{prefix}{target}", op="add", kind="node")
+            graph.add_node(edge, op=operations[name], kind="op")
+            graph.add_edges_from([(f"{prefix}{source}", edge), (edge, f"{prefix}{target}")])
+        graph.add_node(f"{prefix}output", op=output, kind="output")
+        last = range(2 * self.nodes + 1, 3 * self.nodes + 1)
+        graph.add_edges_from((f"{prefix}{state}", f"{prefix}output") for state in last)
 
     # -- networks -----------------------------------------------------------------------------
 
@@ -99,7 +141,6 @@ class GNNMP(GraphSpace):
 
         config: dict[str, Any] = {
             "operations": self._operations(self.require(architecture)),
-            "depth": self.options(architecture)["depth"],
             **self._shapes(task, settings, "network"),
         }
         network = MPNetwork(**config)
@@ -112,7 +153,7 @@ class GNNMP(GraphSpace):
         from nas.supernet import Supernet
 
         shapes = self._shapes(task, without_cells(options, self.name), "supernet")
-        return Supernet(MPSupernetwork(self._edges, self.decisions[-1], **shapes), self.path)
+        return Supernet(MPSupernetwork(self._edges, self._depth, **shapes), self.path)
 
     def _shapes(self, task: TaskInfo, settings: dict[str, Any], group: str) -> dict[str, Any]:
         chosen = fill(MPSettings, settings, group)
@@ -135,5 +176,6 @@ class GNNMP(GraphSpace):
 
     def derive(self, scores: Scores) -> Architecture:
         """Take the strongest option of every decision, `none` among them."""
-        choices = (int(scores[decision.name].argmax()) for decision in self.decisions)
-        return Architecture(self.name, tuple(choices))
+        choices = [int(scores[decision.name].argmax()) for decision in self.decisions]
+        row = np.array([choices], dtype=np.int64)
+        return self.from_array(np.where(self.active(row), row, 0))[0]

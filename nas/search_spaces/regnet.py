@@ -96,8 +96,10 @@ class RegNetSettings:
 class RegNetSpace(WithoutSupernet):
     """Depth, first width, slope, factor, group width; squeeze-and-excitation or not.
 
-    Valid is what has exactly four stages. Slopes and factors lie on a grid that has the paper's
-    models. Many combinations give the same network: `canonical` is the first of them.
+    Valid is what has exactly four stages: 25.4 % of all combinations. The share belongs to this
+    grid (slopes evenly on a logarithmic scale, factors and first widths evenly, and the paper's
+    models); drawn continuously, evenly or logarithmically, it is 26 to 37 %. Many combinations give
+    the same network: `canonical` is the first of them.
     """
 
     name = "regnet"

@@ -102,6 +102,7 @@ class Tabular(SearchSpace):
                 last = _follow(graph, last, f"{name}{layer}", op)
             if layer > 1 and options["residual"] == "yes":
                 last = _follow(graph, last, f"add{layer}", "add", "node")
+                graph.nodes[last]["label"] = f"sum {layer}"
                 graph.add_edge(start, last)
         _follow(graph, last, "output", "output", "output")
         return graph

@@ -148,3 +148,27 @@ def test_cifar10_small() -> None:
     for seed in (None, 0):
         x, y = next(task.batches("train", 100, seed=seed))
         assert len(y.unique()) == 10 and x.shape == (100, 3, 32, 32)
+
+
+# -- graphs -----------------------------------------------------------------------------------
+
+
+def graph(path: Path, **changes: Any) -> str:
+    """Write a chain of 20 nodes whose edges are given once, from the later to the earlier one."""
+    edges = np.stack([np.arange(1, 20), np.arange(19)], axis=1)
+    given = {"edges": edges, "label": Y, "features": np.ones((20, 2)), **changes}
+    np.savez(path / "g.npz", **given)
+    return f"npz:{path / 'g.npz'}"
+
+
+def test_features_of_edges_count_in_both_directions(tmp_path: Path) -> None:
+    spec = graph(tmp_path, edge_features=np.stack([np.arange(19.0), np.ones(19)], axis=1))
+    task = load_task(spec)
+    assert task.info.edge_features == 2
+    [(found, _)] = list(task.batches("valid", 1))
+    assert np.array_equal(found.edge_features[:, 0], found.edges.min(0).values)
+
+
+def test_features_of_edges_have_to_fit(tmp_path: Path) -> None:
+    with pytest.raises(NasError, match=r"g\.npz: features of edges.*\[19, G\]"):
+        load_task(graph(tmp_path, edge_features=np.ones((18, 2))))

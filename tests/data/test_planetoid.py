@@ -29,16 +29,20 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """Stand-in for the library; returns what it was called with."""
     calls: list[tuple[str, str]] = []
 
-    def planetoid(root: str, name: str) -> list[Data]:
-        calls.append((root, name))
-        if root.startswith("broken"):
-            raise OSError("no network")
-        rows = torch.arange(N)
-        return [Data(train_mask=rows < 4, val_mask=(rows >= 4) & (rows < 8), test_mask=rows >= 8)]
+    class Planetoid(list[Data]):
+        def __init__(self, root: str, name: str) -> None:
+            calls.append((root, name))
+            if root.startswith("broken"):
+                raise OSError("no network")
+            rows = torch.arange(N)
+            valid = (rows >= 4) & (rows < 8)
+            super().__init__([Data(train_mask=rows < 4, val_mask=valid, test_mask=rows >= 8)])
 
     module = ModuleType("torch_geometric.datasets")
-    module.Planetoid = planetoid  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "torch_geometric", ModuleType("torch_geometric"))
+    module.Planetoid = Planetoid  # type: ignore[attr-defined]
+    package = ModuleType("torch_geometric")
+    package.datasets = module  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "torch_geometric", package)
     monkeypatch.setitem(sys.modules, "torch_geometric.datasets", module)
     return calls
 
@@ -66,6 +70,6 @@ def test_mistakes(made: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch) 
         load_task("planetoid:pubmad")
     with pytest.raises(NasError, match="no network"):
         load_task("planetoid:cora", root="broken", download=True)
-    monkeypatch.setitem(sys.modules, "torch_geometric.datasets", None)
+    monkeypatch.setitem(sys.modules, "torch_geometric", None)
     with pytest.raises(NasError, match="PyTorch Geometric"):
         load_task("planetoid:cora")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -28,6 +30,20 @@ def test_size() -> None:
     assert SPACE.size == 2 * 12 * 3 * 12 * 5 * 3 == 12_960
     assert OPTIONS == COMBINE
     assert set(ACTIVATIONS) <= set(macro.ACTIVATIONS)
+
+
+@pytest.mark.parametrize("nodes", [1, 4])
+def test_other_numbers_of_nodes(nodes: int) -> None:
+    space = GNNMicro(nodes)
+    assert space.size == math.prod(range(2, nodes + 2)) * 12**nodes * 15
+    [a] = space.sample(np.random.default_rng(0), 1)
+    graph: Any = TASK.example(12)
+    network = space.build(a, TASK, hidden=4)
+    assert len(network.cells[0].nodes) == nodes and network(graph).shape == (12, 3)
+    supernet = space.supernet(TASK, hidden=4).eval()
+    assert torch.allclose(supernet(graph, supernet.path(a)), supernet.extract(a)(graph), atol=1e-6)
+    with pytest.raises(NasError, match="nodes=0"):
+        GNNMicro(0)
 
 
 def test_combinations() -> None:

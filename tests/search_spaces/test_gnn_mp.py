@@ -16,7 +16,9 @@ from nas.search_spaces.graph import message_passing
 from nas.search_spaces.graph.cell_edges import edge_names
 from nas.search_spaces.graph.message_passing import Aggregation, Filter
 from nas.search_spaces.graph.structure import Structure
+from nas.space import Architecture
 from nas.task import TaskInfo
+from nas.testing import SpaceContract, SupernetContract
 
 SPACE = GNNMP()
 TASK = TaskInfo((5,), 3, "nodes")
@@ -84,3 +86,49 @@ def test_features_of_edges_matter_where_there_are_any() -> None:
     assert not torch.allclose(network(graph), network(other))
     plain = SPACE.build(a, TASK, hidden=4).eval()
     assert torch.equal(plain(graph), plain(other))
+
+
+# -- cells of their own -----------------------------------------------------------------------
+
+OWN = GNNMP(1, "own")
+
+
+def own(depth: int, first: str, later: str) -> Architecture:
+    """Return the architecture with one operation in the first cell and one in all others."""
+    chosen = [f"depth={depth}"]
+    for number in range(1, depth + 1):
+        start = f"cell{number}/"
+        filters = first if number == 1 else later
+        chosen += [f"{start}first/1<-0={filters}", f"{start}second/2<-1=identity"]
+        chosen.append(f"{start}third/3<-2={filters}")
+    return OWN.parse(";".join(chosen))
+
+
+def test_cells_of_their_own_are_active_up_to_the_depth() -> None:
+    assert OWN.size == sum(4 ** (3 * depth) for depth in gnn_mp.DEPTHS)
+    assert GNNMP(cells="own").size == 4**18 + 4**36 + 4**72 + 4**144
+    for depth in gnn_mp.DEPTHS:
+        names = list(OWN.options(own(depth, "dense", "sparse")))
+        assert names[0] == "depth" and len(names) == 1 + 3 * depth
+        assert names[-1].startswith(f"cell{depth}/")
+    with pytest.raises(NasError, match="alike"):
+        GNNMP(cells="owned")
+
+
+def test_cells_of_their_own_are_built_and_drawn_as_chosen() -> None:
+    a = own(2, "dense", "sparse")
+    network = OWN.build(a, TASK, hidden=4)
+    found = [cell.edges["first1_0"].node is None for cell in network.cells]
+    assert found == [True, False]  # a scale of every feature, of a node
+    operations = {node: data["op"] for node, data in OWN.graph(a).nodes(data=True)}
+    assert operations["cell1/third/3<-2"] == "dense"
+    assert operations["cell2/third/3<-2"] == "sparse"
+    assert {data["cell"] for _, data in OWN.graph(a).nodes(data=True)} == {"cell1", "cell2"}
+
+
+class TestOwnCells(SpaceContract, SupernetContract):
+    network_settings = supernet_options = matching_settings = {"hidden": 4}  # noqa: RUF012
+    samples, networks = 100, 1
+
+    def make_space(self) -> GNNMP:
+        return GNNMP(1, "own")

@@ -96,6 +96,11 @@ def test_size_counts_the_valid() -> None:
     assert abs(SPACE.feasible(rows).mean() - share) < 4 * (share * (1 - share) / n) ** 0.5
 
 
+def test_a_quarter_of_all_combinations_is_valid() -> None:
+    """As the documentation of the space says: 25.4 %."""
+    assert round(100 * SPACE.size / prod(SPACE.cardinalities), 1) == 25.4
+
+
 def test_other_numbers_of_stages_are_refused() -> None:
     text = "depth=12;w0=256;wa=8.0;wm=3.0;group_width=8;se=no"
     with pytest.raises(NasError, match=r"it has 1 stage\(s\); 4 are needed"):

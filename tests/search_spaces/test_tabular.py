@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from nas import draw
 from nas.errors import NasError
 from nas.search_spaces.tables.network import TableNetwork
 from nas.search_spaces.tabular import DEPTHS, EMBEDDINGS, WIDTHS, Tabular
@@ -107,6 +108,7 @@ def test_graph_of_a_residual_network() -> None:
     graph = SPACE.graph(SPACE.parse(f"{text};activation=gelu;dropout=0.1"))
     assert sorted(graph.predecessors("add2")) == ["dropout1", "dropout2"]
     assert graph.nodes["linear2"]["op"] == "linear 16"
+    assert "sum 2 = #5 + #9" in draw.text(graph)
 
 
 # -- the network ----------------------------------------------------------------------------------

@@ -91,6 +91,7 @@ class MacroLayer(nn.Module):
         super().__init__()
         self.attention, self.aggregation, self.activation = attention, aggregation, activation
         self.heads, self.last, self.dropout = heads, last, dropout
+        self.sharing_key = (attention, activation)  # what weights agree in beside their shapes
         self.linear = nn.Linear(c_in, heads * hidden, bias=False)
         nn.init.xavier_uniform_(self.linear.weight)
         self.bias = nn.Parameter(torch.zeros(hidden if last else heads * hidden))

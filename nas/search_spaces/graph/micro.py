@@ -53,6 +53,8 @@ class MicroCell(nn.Module):
     ) -> None:
         super().__init__()
         self.inputs, self.activation, self.combined = tuple(inputs), activation, combined
+        # What weights agree in beside their shapes.
+        self.sharing_key = (tuple(operations), activation)
         self.stems = nn.ModuleList(nn.Linear(features, hidden) for features in before)
         self.nodes = nn.ModuleList(make_operation(name, hidden) for name in operations)
 

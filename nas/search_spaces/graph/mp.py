@@ -6,7 +6,7 @@ arXiv:2103.14282, sec. 3; its code, phython96/GNAS-MP (model_search.py).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -68,15 +68,15 @@ class MPStack(nn.Module):
         self.dropout, self.pool, self.edge_features = dropout, pool, edge_features
         self.stem = nn.Linear(features, hidden)
         self.cells = nn.ModuleList()
-        for _ in range(depth):
+        for number in range(depth):
             cell = MPCell(nodes, hidden)
             for name, stage, _, _ in cell.places:
-                cell.edges[name] = self.make_edge(name, stage, hidden)
+                cell.edges[name] = self.make_edge(number, name, stage, hidden)
             self.cells.append(cell)
         self.classifier = nn.Linear(hidden, classes)
 
-    def make_edge(self, name: str, stage: str, channels: int) -> nn.Module:
-        """Make what is on one edge of a cell."""
+    def make_edge(self, cell: int, name: str, stage: str, channels: int) -> nn.Module:
+        """Make what is on one edge of a cell, counted from 0."""
         raise NotImplementedError
 
     def make_operation(self, operation: str, stage: str, channels: int) -> nn.Module:
@@ -102,11 +102,10 @@ class MPStack(nn.Module):
 
 
 class MPNetwork(MPStack):
-    """The network of one architecture; all cells are alike.
+    """The network of one architecture.
 
     Args:
-        operations: Of every edge, by name.
-        depth: Number of cells.
+        operations: Of every cell, the operation of every edge, by name.
         features: Of a node of the graph.
         classes: Number of logits.
         nodes: States a stage of a cell.
@@ -120,8 +119,7 @@ class MPNetwork(MPStack):
 
     def __init__(
         self,
-        operations: Mapping[str, str],
-        depth: int,
+        operations: Sequence[Mapping[str, str]],
         features: int,
         classes: int,
         nodes: int = 3,
@@ -130,11 +128,12 @@ class MPNetwork(MPStack):
         pool: str = "mean",
         edge_features: int = 0,
     ) -> None:
-        self.operations = dict(operations)
+        self.operations = [dict(cell) for cell in operations]
+        depth = len(self.operations)
         super().__init__(depth, features, classes, nodes, hidden, dropout, pool, edge_features)
 
-    def make_edge(self, name: str, stage: str, channels: int) -> nn.Module:
-        return self.make_operation(self.operations[name], stage, channels)
+    def make_edge(self, cell: int, name: str, stage: str, channels: int) -> nn.Module:
+        return self.make_operation(self.operations[cell][name], stage, channels)
 
     def forward(self, graph: Any) -> Tensor:
         """Return logits [n, classes] of the nodes, or the graphs, that are asked for."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -21,18 +21,20 @@ class MPSupernetwork(MPStack):
     All depths share stem and classifier; a mixture of depths classifies the mixture of states.
 
     Args:
-        decisions: Of every edge, by name.
+        decisions: Of every cell, that of every edge, by name; cells may share theirs.
         depth: The decision of the number of cells.
         **settings: As for `MPNetwork`.
     """
 
-    def __init__(self, decisions: Mapping[str, Decision], depth: Decision, **settings: Any) -> None:
+    def __init__(
+        self, decisions: Sequence[Mapping[str, Decision]], depth: Decision, **settings: Any
+    ) -> None:
         self.decisions, self.settings = decisions, settings
-        super().__init__(max(depth.options), **settings)  # type: ignore[type-var, arg-type]
+        super().__init__(len(decisions), **settings)
         self.depth = Size(depth)
 
-    def make_edge(self, name: str, stage: str, channels: int) -> nn.Module:
-        decision = self.decisions[name]
+    def make_edge(self, cell: int, name: str, stage: str, channels: int) -> nn.Module:
+        decision = self.decisions[cell][name]
         names = [str(option) for option in decision.options]
         candidates = {option: self.make_operation(option, stage, channels) for option in names}
         return OneOf(candidates, label=decision.name)
@@ -46,14 +48,16 @@ class MPSupernetwork(MPStack):
         """Return the plain network of a path, with the modules that it uses."""
         picked = path[self.depth.label or ""]
         assert isinstance(picked, int)
-        names = {name: path[decision.name] for name, decision in self.decisions.items()}
+        depth = self.depth.options[picked]
         config: dict[str, Any] = {
-            "operations": {n: self.decisions[n].options[i] for n, i in names.items()},  # type: ignore[index]
-            "depth": self.depth.options[picked],
+            "operations": [
+                {name: decision.options[path[decision.name]] for name, decision in cell.items()}  # type: ignore[index]
+                for cell in self.decisions[:depth]
+            ],
             **self.settings,
         }
         network = MPNetwork(**config).to(self.classifier.weight)
         network.config = config
         network.stem, network.classifier = self.stem, self.classifier
-        network.cells = self.cells[: len(network.cells)]  # its choices are collapsed later
+        network.cells = self.cells[:depth]  # its choices are collapsed later
         return network.train(self.training)

@@ -20,10 +20,27 @@ def read_out(x: Tensor, graph: Any, pool: str) -> Tensor:
     """
     if graph.index is not None:
         return x[graph.index]
-    batch = graph.batch
-    if batch is None:
-        batch = torch.zeros(len(x), dtype=torch.int64, device=x.device)
-    index = batch[:, None].expand_as(x)
-    start = x.new_zeros(graph.graphs, x.shape[1])
+    return pooled(x, owners(graph), graph.graphs, pool)
+
+
+def owners(graph: Any) -> Tensor:
+    """Return the graph of every node, [N]."""
+    if graph.batch is not None:
+        batch: Tensor = graph.batch
+        return batch
+    return torch.zeros(len(graph.features), dtype=torch.int64, device=graph.features.device)
+
+
+def pooled(x: Tensor, owner: Tensor, graphs: int, pool: str) -> Tensor:
+    """Join rows by graph, [graphs, D]; 0 for a graph without rows.
+
+    Args:
+        x: Features of nodes or edges, [rows, D].
+        owner: The graph of every row, [rows].
+        graphs: How many there are.
+        pool: One of `POOLS`.
+    """
+    index = owner[:, None].expand_as(x)
+    start = x.new_zeros(graphs, x.shape[1])
     reduce = {"mean": "mean", "max": "amax", "sum": "sum"}[pool]
     return start.scatter_reduce(0, index, x, reduce, include_self=False)

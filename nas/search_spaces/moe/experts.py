@@ -154,7 +154,7 @@ class Experts(nn.Module):
         strength = self.w1.norm(dim=1) * self.w2.norm(dim=2)
         if together:
             strength = strength.mean(0).expand_as(strength)
-        order = strength.argsort(dim=1, descending=True, stable=True)
+        order: Tensor = strength.argsort(dim=1, descending=True, stable=True)
         self.w1.copy_(self.w1.gather(2, order.unsqueeze(1).expand_as(self.w1)))
         self.w2.copy_(self.w2.gather(1, order.unsqueeze(2).expand_as(self.w2)))
         return order

@@ -31,11 +31,12 @@ class Columns(nn.Module):
         super().__init__()
         categorical = [column for column, count in enumerate(categories) if count]
         numeric = [column for column, count in enumerate(categories) if not count]
-        counts = torch.tensor([categories[column] for column in categorical])
+        counts = [categories[column] for column in categorical]
+        offsets = [sum(counts[:place]) for place in range(len(counts))]
         self.register_buffer("numeric", torch.tensor(numeric, dtype=torch.long), False)
-        self.register_buffer("categorical", torch.tensor(categorical), False)
-        self.register_buffer("offsets", counts.cumsum(0) - counts, False)
-        self.embedding = nn.Embedding(int(counts.sum()), size)
+        self.register_buffer("categorical", torch.tensor(categorical, dtype=torch.long), False)
+        self.register_buffer("offsets", torch.tensor(offsets, dtype=torch.long), False)
+        self.embedding = nn.Embedding(sum(counts), size)
         self.features = len(numeric) + len(categorical) * size
 
     def codes(self, x: Tensor) -> Tensor:
