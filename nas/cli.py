@@ -25,6 +25,7 @@ from nas.cli_options import (
     Text,
     progress_of,
 )
+from nas.compat_cli import compat
 from nas.errors import NasError
 from nas.insight_cli import insight
 
@@ -52,6 +53,7 @@ app = typer.Typer(
 
 app.add_typer(bench, name="bench")
 app.add_typer(insight)
+app.add_typer(compat)
 
 
 def main() -> None:

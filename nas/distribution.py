@@ -90,7 +90,7 @@ def edf(
             raise NasError(f"{run.folder} has no evaluated architectures")
     weights = [np.full(len(trials), 1 / len(trials)) for trials in measured]
     if complexity is not None:
-        weights = _evened([_values(Goal(complexity), trials) for trials in measured], bins)
+        weights = _evened([_complexities(complexity, trials) for trials in measured], bins)
     found = []
     for run, trials, own in zip(opened, measured, weights, strict=True):
         errors = _errors(metric, trials)
@@ -111,6 +111,14 @@ def _errors(metric: str, trials: Sequence[Trial]) -> Floats:
 
 def _values(goal: Goal, trials: Sequence[Trial]) -> Floats:
     return np.array([goal.value(trial.measurement) for trial in trials], dtype=np.float64)
+
+
+def _complexities(metric: str, trials: Sequence[Trial]) -> Floats:
+    try:
+        return _values(Goal(metric), trials)
+    except NasError as error:
+        advice = f"a search measures it where a limit names it: --limit '{metric}>=0'"
+        raise NasError(f"{str(error).replace('objective', 'complexity', 1)}; {advice}") from error
 
 
 def _evened(complexities: Sequence[Floats], bins: int) -> list[Floats]:

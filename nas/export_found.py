@@ -71,10 +71,10 @@ def _best_weights(found: Found) -> str:
 
 
 def _shapes(found: Found, data: str | None) -> TaskInfo:
-    from nas.show import CIFAR
+    from nas.show import usual_info
 
     if data is not None:
         from nas.data import load_task
 
         return load_task(data).info
-    return found.run.info if found.run is not None else CIFAR
+    return found.run.info if found.run is not None else usual_info(found.space)

@@ -29,7 +29,7 @@ def explain(
     """Say which sub-structures raise or lower the metric, by how much, and how often seen.
 
     From the evaluated architectures of a run of any black-box strategy. Settings (--set):
-    min_count, share.
+    metric, min_count, levels, tail, top.
     """
     from nas.explain import run_explain
     from nas.settings import parse_assignments

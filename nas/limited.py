@@ -30,17 +30,27 @@ _MAX_DRAWS = 1000
 class LimitedSpace(SearchSpace):
     """The architectures of a space that keep limits on costs which are known beforehand.
 
-    An architecture whose costs cannot be told is refused, too. `canonical` names what is equal: the
-    form itself need not keep the limits.
+    An architecture whose costs cannot be told is refused, too; the first one is told with its
+    reason. `canonical` names what is equal: the form itself need not keep the limits.
 
     Args:
         space: Which space.
         limits: On metrics that `costs` gives.
         costs: Asked once an architecture, of valid ones only.
+        warn: Where to say, once, that there are costs which cannot be told.
     """
 
-    def __init__(self, space: SearchSpace, limits: Sequence[Limit], costs: Costs) -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        limits: Sequence[Limit],
+        costs: Costs,
+        warn: Callable[[str], None] | None = None,
+    ) -> None:
         self.space, self.limits, self.costs = space, tuple(limits), costs
+        self.untold = 0
+        """How many architectures were refused because their costs cannot be told."""
+        self._warn = warn
         self.name, self.description = space.name, space.description
         self.decisions, self.identity_ops = space.decisions, space.identity_ops
         self._refusals: dict[Architecture, str | None] = {}
@@ -64,8 +74,15 @@ class LimitedSpace(SearchSpace):
         """Return why architectures, valid without the limits, are refused; None for the others."""
         new = [a for a in dict.fromkeys(architectures) if a not in self._refusals]
         for architecture, costs in zip(new, self._costs(new), strict=True):
+            if isinstance(costs, str):
+                self._count_untold(architecture, costs)
             self._refusals[architecture] = costs if isinstance(costs, str) else self._broken(costs)
         return [self._refusals[a] for a in architectures]
+
+    def _count_untold(self, architecture: Architecture, reason: str) -> None:
+        self.untold += 1
+        if self.untold == 1 and self._warn is not None:
+            self._warn(f"{self.format(architecture)}: {reason}; such architectures are left out")
 
     def _broken(self, costs: Mapping[str, float]) -> str | None:
         """Say which limit costs break."""
@@ -87,9 +104,10 @@ class LimitedSpace(SearchSpace):
         while missing > 0:
             if draws >= _MAX_DRAWS * n:
                 [reason] = self._refused(self.from_array(rows[-1:]))
+                untold = f", the costs of {self.untold} cannot be told" if self.untold else ""
                 raise NasError(
                     f"space '{self.name}': {n - missing} of {draws} architectures keep the limits "
-                    f"({', '.join(map(str, self.limits))}); of the last, {reason}"
+                    f"({', '.join(map(str, self.limits))}){untold}; of the last, {reason}"
                 )
             rows = self.space.sample_choices(rng, missing)
             draws += len(rows)

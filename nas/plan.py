@@ -92,7 +92,7 @@ class Plan:
                 progress.note(f"looking for an architecture that keeps the limits ({text})")
             return [self._costs[a] for a in architectures]
 
-        return LimitedSpace(self.space, limits, costs) if limits else self.space
+        return LimitedSpace(self.space, limits, costs, progress.warn) if limits else self.space
 
 
 def make_plan(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
+    from rich.progress import ProgressColumn
 
 __all__ = ["Bar", "Console", "Progress", "Silent", "duration"]
 
@@ -121,15 +122,8 @@ class Console:
             return
         from rich import progress as rich
 
-        columns = (
-            rich.TextColumn("{task.description}"),
-            rich.BarColumn(bar_width=24),
-            rich.MofNCompleteColumn(),
-            rich.TextColumn("{task.fields[figures]}"),
-            rich.TextColumn("left"),
-            rich.TimeRemainingColumn(),
-        )
-        with rich.Progress(*columns, console=_rich_console(self.stream)) as shown:
+        console = _rich_console(self.stream)
+        with rich.Progress(*_columns(console.width), console=console) as shown:
             yield _RichBar(shown, shown.add_task(title, total=total, completed=done, figures=""))
 
     def note(self, message: str) -> None:
@@ -138,6 +132,35 @@ class Console:
     def warn(self, message: str) -> None:
         colour = ("\x1b[33m", "\x1b[0m") if self.stream.isatty() else ("", "")
         print(f"{colour[0]}warning: {message}{colour[1]}", file=self.stream, flush=True)
+
+
+def _columns(width: int) -> list[ProgressColumn]:
+    """Make title, bar, count, time left, and figures, which are cut where the line is full."""
+    from rich import progress as rich
+    from rich.table import Column
+    from rich.text import Text
+
+    class TimeLeft(rich.ProgressColumn):
+        max_refresh = 0.5
+
+        def render(self, task: rich.Task) -> Text:
+            known = task.time_remaining
+            return Text(f"{'?' if known is None else duration(known)} left ")
+
+    class Figures(rich.ProgressColumn):
+        def render(self, task: rich.Task) -> Text:
+            return Text(task.fields["figures"], no_wrap=True, overflow="ellipsis")
+
+    def whole() -> Column:
+        return Column(no_wrap=True)
+
+    return [
+        rich.TextColumn("{task.description}", table_column=whole()),
+        rich.BarColumn(bar_width=min(24, width // 8), table_column=whole()),
+        rich.MofNCompleteColumn(table_column=whole()),
+        TimeLeft(table_column=whole()),
+        Figures(),
+    ]
 
 
 def _rich_console(stream: TextIO) -> RichConsole:

@@ -9,12 +9,22 @@ from typing import Any
 from nas.draw import draw, text
 from nas.found import Found, find
 from nas.measure import measure
+from nas.space import SearchSpace
 from nas.task import TaskInfo
 
-__all__ = ["CIFAR", "describe", "metrics_text", "print_description"]
+__all__ = ["describe", "metrics_text", "print_description", "usual_info"]
 
-CIFAR = TaskInfo((3, 32, 32), 10)
-"""The shapes that sizes are given for where an architecture comes without a task."""
+
+def usual_info(space: SearchSpace) -> TaskInfo:
+    """Return the task that sizes are given for where an architecture comes without one.
+
+    That of the published figures, or of the space's own data where there are none.
+    """
+    if space.kind in ("examples", "table"):
+        return TaskInfo(*space.published_shapes)
+    from nas.data import load_task
+
+    return load_task(space.default_data).info
 
 
 def describe(
@@ -59,10 +69,10 @@ def _plain(option: Any) -> Any:
 
 
 def _shape_and_settings(found: Found, settings: dict[str, Any]) -> tuple[TaskInfo, dict[str, Any]]:
-    """Return a run's own shapes and settings, or CIFAR's and those of the paper."""
+    """Return a run's own shapes and settings, or the usual ones and those of the paper."""
     if found.run is not None:
         return found.run.info, found.run.settings("network") | settings
-    return CIFAR, found.space.network_defaults("paper") | settings
+    return usual_info(found.space), found.space.network_defaults("paper") | settings
 
 
 def print_description(description: dict[str, Any]) -> str:

@@ -61,6 +61,8 @@ class SearchSpace(ABC):
     """The kind of task that its networks solve; see `nas.task.TaskInfo`."""
     default_data: ClassVar[str] = "digits"
     """The source of data where nothing else is said."""
+    published_shapes: ClassVar[tuple[tuple[int, ...], int]] = ((3, 32, 32), 10)
+    """Shape of an input, and number of outputs, that sizes are given for without a task."""
     supernet_paths: ClassVar[str] = "single"
     """What a step of its supernet's training runs where nothing else is said: "single",
     "sandwich" (where smaller sizes are parts of larger ones) or "progressive"."""

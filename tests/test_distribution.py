@@ -122,6 +122,7 @@ def test_what_cannot_be_compared_is_refused(make: Make) -> None:
         (lambda: edf([run], "loss"), "'loss' is no error: accuracy, or one to minimise"),
         (lambda: edf([run], "-speed"), "'speed' is not measured; measured is accuracy, loss"),
         (lambda: edf([run], complexity="flops"), "'flops' is not measured"),
+        (lambda: edf([run], complexity="flops"), "^complexity .* --limit 'flops>=0'$"),
         (lambda: edf([run], bins=0), "bins=0"),
         (lambda: edf([run, other], complexity="params"), "no range of complexity in common"),
     ):

@@ -163,6 +163,37 @@ def test_what_has_no_costs_is_refused_and_others_are_not() -> None:
     assert reason == "its costs cannot be told: MemoryError: none left"
 
 
+def test_costs_that_cannot_be_told_are_counted_and_said_once() -> None:
+    def some_fail(architectures: Sequence[Architecture]) -> list[dict[str, float]]:
+        if any(a.choices[0] == 7 for a in architectures):
+            raise MemoryError("none left")
+        return total(architectures)
+
+    said: list[str] = []
+    space = LimitedSpace(NATSSize(), parse_limits("params<99"), some_fail, said.append)
+    rows = rng().integers(0, 8, (100, 5))
+    for _ in range(2):
+        space.feasible(rows)
+    failed = {tuple(row) for row in rows.tolist() if row[0] == 7}
+    assert space.untold == len(failed) > 1
+    first = next(tuple(row) for row in rows.tolist() if row[0] == 7)
+    name = space.format(Architecture("nats-size", first))
+    assert said == [
+        f"{name}: its costs cannot be told: MemoryError: none left; such architectures are left out"
+    ]
+
+
+def test_where_nothing_can_be_told_the_error_says_how_many() -> None:
+    def fails(architectures: Sequence[Architecture]) -> list[dict[str, float]]:
+        raise OSError("no disk")
+
+    space = limited(NATSSize(), "params<99", fails)
+    with pytest.raises(
+        NasError, match=r"params<99\), the costs of \d+ cannot be told; of the last"
+    ):
+        space.sample(rng(), 1)
+
+
 # -- the same as without limits -------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 import pytest
@@ -131,6 +132,30 @@ def test_a_bar_on_a_terminal(terminal: Terminal) -> None:
         bar.advance(loss=0.5)
     shown = terminal.getvalue()
     assert "training" in shown and "2/4" in shown and "loss 0.5" in shown and "left" in shown
+
+
+def joined(stream: Terminal) -> str:
+    """Return everything that was shown, without colours and moves of the cursor."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue())
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_long_figures_are_cut_and_nothing_else_is(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    with Console(terminal).bar("supernet, stage 2 of 4", 12345, done=1) as bar:
+        bar.advance(train_loss=0.051234, train_accuracy=0.98712, valid_accuracy=0.91234)
+    *_, last = [line for line in re.split(r"[\r\n]", joined(terminal)) if "supernet" in line]
+    assert len(last) == columns and last.endswith("…")
+    assert re.search(r"supernet, stage 2 of 4 .* 2/12345 \S+( \d+s)? left  train?", last)
+
+
+def test_the_time_left_stands_apart_from_the_figures(terminal: Terminal) -> None:
+    with Console(terminal).bar("training", 3) as bar:
+        for _ in range(3):
+            bar.advance(loss=0.5)
+    assert re.search(r"3/3 0s left  loss 0.5", joined(terminal))
 
 
 def test_a_warning_on_a_terminal_is_coloured(terminal: Terminal) -> None:

@@ -12,7 +12,7 @@ from nas.errors import NasError
 from nas.progress import Silent
 from nas.search_spaces.darts import DARTS
 from nas.search_spaces.nas_bench_201 import NASBench201
-from nas.show import CIFAR, describe, metrics_text, print_description
+from nas.show import describe, metrics_text, print_description
 
 TEXT = "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
 SMALL = {"channels": 4, "layers": 3}
@@ -22,7 +22,7 @@ def test_a_published_architecture() -> None:
     d = describe("DARTS_V2", None, SMALL, None)
     assert (d["name"], d["space"]) == ("DARTS_V2", "darts")
     assert DARTS().parse(d["architecture"]) == DARTS().catalogue()["DARTS_V2"]
-    assert d["input_shape"] == list(CIFAR.input_shape)
+    assert d["input_shape"] == [3, 32, 32]
     assert (d["network"]["channels"], d["network"]["layers"]) == (4, 3)
     assert d["decisions"]["normal/2/inputs"] == [0, 1]
     assert "normal" in d["drawing"] and "skip_connect" in d["drawing"]
@@ -97,3 +97,12 @@ def test_metrics_are_written_as_a_person_reads_them() -> None:
     assert metrics_text(odd) == (
         "score 1.0000  synflow 5.008e+11  tiny 1.5e-07  zero 0.0000  loss -2,500"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "parameters"),
+    [("regnet_y_400mf", [3, 224, 224], 4_344_144), ("tabnas-criteo", [1027], 41_153)],
+)
+def test_published_sizes(name: str, shape: list[int], parameters: int) -> None:
+    found = describe(name, None, {}, None)
+    assert (found["input_shape"], found["parameters"]) == (shape, parameters)

@@ -51,6 +51,7 @@ class LandscapeReader(Reader):
     (`cifar10-valid`); reported is the test accuracy of trainings on all images for 200.
     """
 
+    makes = "nas-bench-201"
     files = "nasbench201_cifar10.npz, with arrays arch_str, val_acc_12 and test_acc_200"
 
     def recognises(self, path: Path) -> bool:

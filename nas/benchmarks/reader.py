@@ -20,6 +20,8 @@ class Reader(ABC):
 
     files: ClassVar[str]
     """What the official files are called and where they are found, for messages and lists."""
+    makes: ClassVar[str] = ""
+    """The name of the table it makes; empty: the benchmark's own."""
     built_in: ClassVar[bool] = False
     """Whether `read` needs no file, because a dependency carries the numbers."""
 

@@ -27,6 +27,8 @@ def list_benchmarks() -> list[Entry]:
             line["paper"] = entry.paper
         if name in tables:
             line |= _at_hand(name)
+        elif known[name].makes in tables:
+            line["status"] = f"at hand as {known[name].makes}, of these files or of others"
         elif known[name].built_in:
             line["status"] = "built in; its table is made at the first use"
         else:

@@ -11,6 +11,7 @@ from nas.explain.explanation import Explanation
 __all__ = ["as_text"]
 
 _WIDTH = 96
+_LOW = 0.3
 
 
 def as_text(explanation: Explanation, top: int) -> str:
@@ -29,6 +30,8 @@ def as_text(explanation: Explanation, top: int) -> str:
     )
     helps, harms = ("raise", "lower") if e.goal.sign > 0 else ("lower", "raise")
     blocks = ["\n".join(textwrap.wrap(head, _WIDTH))]
+    if e.correlation < _LOW:
+        blocks.append(f"warning: a rank correlation below {_LOW}: what follows may be chance.")
     blocks += [_block(f"What {helps}s {e.goal.metric} (good)", e, e.good[:top])]
     blocks += [_block(f"What {harms}s {e.goal.metric} (bad)", e, e.bad[:top])]
     return "\n\n".join(blocks)

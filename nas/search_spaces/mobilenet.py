@@ -84,6 +84,7 @@ class MobileNet(SearchSpace):
     name = "mobilenet"
     supernet_paths: ClassVar[str] = "progressive"
     description = "MobileNetV3 blocks with elastic kernel, expansion, depth, attention and width"
+    published_shapes = ((3, 224, 224), 1000)
 
     def __init__(self) -> None:
         decisions = [Decision("width", WIDTHS, ordered=True)]

@@ -104,6 +104,7 @@ class RegNetSpace(WithoutSupernet):
 
     name = "regnet"
     description = "RegNets of four stages"
+    published_shapes = ((3, 224, 224), 1000)
     reason = "its numbers move the borders of stages, so that networks have no parts in common"
 
     def __init__(self) -> None:

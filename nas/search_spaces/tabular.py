@@ -46,6 +46,7 @@ class Tabular(SearchSpace):
     description = "fully connected networks on tables"
     kind: ClassVar[str] = "table"
     default_data: ClassVar[str] = "table:breast-cancer"
+    published_shapes = ((1027,), 1)  # Criteo, as TabNAS has it
 
     def __init__(self, *, categorical: bool = True) -> None:
         widths = [

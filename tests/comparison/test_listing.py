@@ -51,3 +51,16 @@ def test_altered_tables_are_refused(made_tables: Path, empty_home: Path) -> None
     assert entry["status"].startswith("damaged")
     with pytest.raises(NasError, match="unknown benchmark 'mad'"):
         benchmark_info("mad")
+
+
+def test_files_of_a_benchmark_that_is_at_hand_need_not_be_imported(
+    made_tables: Path, empty_home: Path
+) -> None:
+    """NAS-Bench-201 has two kinds of files for one table."""
+    entries = {entry["name"]: entry for entry in list_benchmarks()}
+    assert "nas bench import" in entries["nas-bench-201-landscape"]["status"]
+    empty_home.mkdir()
+    shutil.copy(made_tables / "made.table", empty_home / "nas-bench-201.table")
+    entries = {entry["name"]: entry for entry in list_benchmarks()}
+    status = "at hand as nas-bench-201, of these files or of others"
+    assert entries["nas-bench-201-landscape"]["status"] == status

@@ -79,3 +79,10 @@ def test_shakespeare() -> None:
         pytest.skip(f"no {file}")
     task = load_task(f"text:{file}", limit=200)
     assert [*map(task.size, ("train", "valid"))] == [100, 100]
+
+
+def test_stdlib_is_small_by_default() -> None:
+    """A search over token networks is to take minutes on two cores."""
+    task = load_task("stdlib")
+    assert task.info.input_shape == (32,)
+    assert sum(task.size(split) for split in ("train", "valid", "test")) == 4095

@@ -90,6 +90,16 @@ def test_too_few_are_refused() -> None:
         explained(4)
 
 
+def test_a_low_rank_correlation_is_said() -> None:
+    """Values that have nothing to do with the architectures, and values that have."""
+    rng = np.random.default_rng(0)
+    chance = explain(SPACE, SPACE.sample(rng, 40), rng.random(40).tolist())
+    assert chance.correlation < 0.3
+    line = "warning: a rank correlation below 0.3: what follows may be chance."
+    assert line in as_text(chance, 3).splitlines()
+    assert "warning" not in as_text(explained(), 3)
+
+
 def test_where_all_are_alike_nothing_is_good_or_bad() -> None:
     some = SPACE.sample(np.random.default_rng(0), 20)
     found = explain(SPACE, some, [0.5] * 20)

@@ -104,7 +104,7 @@ class Experts(nn.Module):
         else:
             x1, first = x.flatten(0, 1).unsqueeze(0), w1
         if capacity is None or capacity >= x.shape[1]:
-            y = self._each(x1, first, w2)
+            y = self._each(x1.expand(len(w2), -1, -1), first, w2)
             return (y * gates.flatten(0, 1).t().unsqueeze(-1)).sum(0).view(x.shape)
         places = slots(gates, capacity)
         y = self._each(collect(x1, places), first, w2)
@@ -113,7 +113,7 @@ class Experts(nn.Module):
     def outputs(self, x: Tensor, size: Size) -> Tensor:
         """Return what experts give for every token, [B, T, e, d]."""
         w1, w2 = self.part(size)
-        y = self._each(x.flatten(0, 1).unsqueeze(0), w1, w2)
+        y = self._each(x.flatten(0, 1).expand(len(w2), -1, -1), w1, w2)
         return y.transpose(0, 1).reshape(*x.shape[:2], -1, x.shape[-1])
 
     def on_slots(self, x: Tensor, size: Size) -> Tensor:
@@ -134,7 +134,10 @@ class Experts(nn.Module):
 
     @staticmethod
     def _each(x: Tensor, w1: Tensor, w2: Tensor) -> Tensor:
-        """Run stacked networks on stacked inputs."""
+        """Run stacked networks on stacked inputs, as many as there are networks.
+
+        One input for all has to be expanded: a product that broadcasts it copies its result.
+        """
         return torch.matmul(F.gelu(torch.matmul(x, w1)), w2)
 
     @torch.no_grad()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from nas.search_spaces.moe.elastic import FirstExperts
 from nas.search_spaces.moe.experts import Experts, FeedForward
 from nas.search_spaces.moe.idle import idle_multiply_adds
 from nas.search_spaces.moe.routers.autonomy import AutonomyRouter
@@ -59,7 +60,7 @@ def make_router(
     return made
 
 
-class MoELayer(nn.Module):
+class MoELayer(FirstExperts):
     """A feed-forward block of experts: what a token gets from no expert is zero.
 
     In a network with residual connections such a token passes the block as it is.
