@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import networkx as nx
@@ -257,17 +258,20 @@ def _hidden(dense: int) -> list[int]:
 
 def _draw_block(graph: nx.DiGraph[str], block: str, own: dict[str, Any], last: str) -> str:
     """Add a block to the graph behind node `last`; return its last node."""
+    graph.add_node(block, op="sum", kind="node", label=block)
     if own["layer"] == "dense":
-        graph.add_node(f"{block}.dense", op="dense", kind="op")
-        graph.add_edge(last, f"{block}.dense")
-        return f"{block}.dense"
-    details = [f"{name} {own[name]}" for name in ("k", "capacity", "auxiliary") if name in own]
-    router, experts, end = f"{block}.router", f"{block}.experts", f"{block}.sum"
-    graph.add_node(router, op=", ".join([own["router"], *details]), kind="op")
-    graph.add_node(experts, op=f"{own['experts']} experts, width {own['width']}", kind="op")
-    graph.add_node(end, op="sum", kind="node")
-    graph.add_edges_from([(last, router), (router, experts), (experts, end)])
-    if own["shared"] == "yes":
-        graph.add_node(f"{block}.shared", op=f"shared, width {own['width']}", kind="op")
-        graph.add_edges_from([(last, f"{block}.shared"), (f"{block}.shared", end)])
-    return end
+        ops = {f"{block}.dense": "dense"}
+    else:
+        details = [f"{name} {own[name]}" for name in ("k", "capacity", "auxiliary") if name in own]
+        experts = f"{own['experts']} expert{'s' if own['experts'] > 1 else ''}"
+        ops = {
+            f"{block}.router": ", ".join([own["router"], *details]),
+            f"{block}.experts": f"{experts}, width {own['width']}",
+        }
+    chain = [last, *ops, block]
+    if own.get("shared") == "yes":
+        ops[f"{block}.shared"] = f"shared, width {own['width']}"
+        graph.add_edges_from([(last, f"{block}.shared"), (f"{block}.shared", block)])
+    graph.add_nodes_from((name, {"op": op, "kind": "op"}) for name, op in ops.items())
+    graph.add_edges_from(pairwise(chain))
+    return block
