@@ -10,7 +10,10 @@ from pathlib import Path
 
 from nas.errors import NasError, unknown
 
-PARTS = ("darts", "pc-darts", "switches", "scoring", "tables", "strategies", "populations")
+PARTS = (
+    "darts", "pc-darts", "switches", "scoring", "tables", "strategies", "populations", "experts",
+    "memory",
+)  # fmt: skip
 QUIET = {"KINETO_LOG_LEVEL": "6", "TORCH_CPP_LOG_LEVEL": "ERROR"}  # the profiler is chatty
 
 

@@ -12,7 +12,9 @@ from nas.allocator import keep_freed_memory
 from nas.data.device import find_device
 from perf.case import STRATEGIES, Case
 from perf.comparison import comparison_table
+from perf.experts import ExpertCase, experts_table
 from perf.machine import describe, heading
+from perf.memory import memory_table
 from perf.populations import populations_table
 from perf.report import Report
 from perf.scoring import scoring_table
@@ -20,6 +22,13 @@ from perf.strategies import strategies_table
 from perf.switches import switches_table
 from perf.tables import tables_table
 
+EXPERTS = (
+    ExpertCase(8),
+    ExpertCase(16),
+    ExpertCase(16, k=2),
+    ExpertCase(64),
+    ExpertCase(64, tokens=64, dimension=64, hidden=256),
+)
 PAPER_BATCHES = {"darts": 64, "pc-darts": 256}
 
 
@@ -36,6 +45,8 @@ class Scale:
         lookups: How many architectures are looked up at once.
         evaluations: Budgets of strategies on a table; all but the first for the costliest only.
         population: How many architectures are drawn, mutated and encoded.
+        experts: Layers of experts.
+        small_graph: Whether memory is counted on a graph of few nodes.
     """
 
     networks: tuple[tuple[int, int], ...]
@@ -46,6 +57,8 @@ class Scale:
     lookups: int = 20_000
     evaluations: tuple[int, ...] = (150,)
     population: int = 100_000
+    experts: tuple[ExpertCase, ...] = EXPERTS
+    small_graph: bool = False
 
     def cases(self, strategy: str) -> list[Case]:
         """Return the cases of a strategy, the largest network last."""
@@ -55,8 +68,11 @@ class Scale:
 SCALES = {
     "full": Scale(((8, 5), (16, 8)), repeats=7, paths=200, evaluations=(150, 500, 1000, 2000)),
     "quick": Scale(((8, 5),), repeats=3, paths=50),
-    "tiny": Scale(((4, 3),), 1, 5, batch=4, size=8, lookups=50, evaluations=(12,), population=20),
-}
+    "tiny": Scale(
+        ((4, 3),), 1, 5, batch=4, size=8, lookups=50, evaluations=(12,), population=20,
+        experts=(ExpertCase(2, 8, 8, 8), ExpertCase(2, 8, 8, 8, k=2)), small_graph=True,
+    ),
+}  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> int:
@@ -87,6 +103,10 @@ def run(options: argparse.Namespace) -> int:
         strategies_table(scale.evaluations, report)
     if "populations" in options.only:
         populations_table(scale.population, report)
+    if "experts" in options.only:
+        experts_table(scale.experts, device, repeats, report)
+    if "memory" in options.only:
+        memory_table(scale.small_graph, report)
     return conclude(report.problems)
 
 
