@@ -238,7 +238,9 @@ def _evaluator(plan: Plan) -> Evaluator:
 def _check_networks(plan: Plan) -> None:
     """Build what is to be searched, so that a setting that cannot work is found now."""
     if not plan.is_black_box or plan.evaluator.shares_weights:
-        plan.space.supernet(plan.task.info, **plan.supernet)
+        supernet = plan.space.supernet(plan.task.info, **plan.supernet)
+        if not any(True for _ in supernet.parameters()):
+            raise NasError(f"space '{plan.space.name}' has no weights to share or train")
     if not plan.evaluator.uses_data:
         return  # what it judges may be no network that could be built
     refused: NasError | None = None

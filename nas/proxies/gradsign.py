@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from nas import registry
 from nas.data.graph import Graph
@@ -33,18 +35,38 @@ def gradsign(network: nn.Module, x: Inputs, y: Tensor, loss: Loss) -> float:
     """Return the sum over weights k of |sum over examples i of sign(dloss_i / dweight_k)|.
 
     Batch norm: every example is a batch of its own and is normalised by its own statistics over
-    pixels, as in the authors' code. A network with batch norm over vectors has none of a single
-    example and is refused.
+    pixels, as in the authors' code. Where a network has batch norm over vectors or single pixels,
+    of which one example has no statistics, all of it takes those of the whole batch, held fixed.
 
     Source: arXiv:2110.08616, Algorithm 1. Arguments and errors as for `proxy.Proxy`.
     """
-    with batch_statistics(network):
-        signs: dict[str, Tensor] = {}
-        for gradients in _gradients(network, x, y, loss):
-            for name, gradient in gradients.items():
-                finite(gradient.sum(), "a gradient")
-                signs[name] = signs.get(name, 0) + gradient.sign().sum(0)
+    try:
+        with batch_statistics(network):
+            return _agreement(network, x, y, loss)
+    except ValueError:  # torch's, for one value a channel
+        with torch.enable_grad():
+            return _agreement(_with_statistics_of(network, x), x, y, loss)
+
+
+def _agreement(network: nn.Module, x: Inputs, y: Tensor, loss: Loss) -> float:
+    signs: dict[str, Tensor] = {}
+    for gradients in _gradients(network, x, y, loss):
+        for name, gradient in gradients.items():
+            finite(gradient.sum(), "a gradient")
+            signs[name] = signs.get(name, 0) + gradient.sign().sum(0)
     return finite(sum(s.abs().sum(dtype=torch.float64) for s in signs.values()), "gradsign")
+
+
+def _with_statistics_of(network: nn.Module, x: Inputs) -> nn.Module:
+    """Return a copy in evaluation, whose batch norm has the statistics of a batch."""
+    network = copy.deepcopy(network).eval()
+    for module in network.modules():
+        if isinstance(module, _BatchNorm):
+            module.train()
+            module.momentum = 1.0
+    with torch.no_grad():
+        network(x)
+    return network.eval()
 
 
 def _gradients(network: nn.Module, x: Inputs, y: Tensor, loss: Loss) -> Iterator[Parameters]:

@@ -220,8 +220,8 @@ class ModuleSpace(SearchSpace):
 
     def _refuse_partial(self, reason: str) -> NasError:
         return NasError(
-            f"space '{self.name}' has no partial channels: {reason}; take a strategy without them, "
-            "such as darts, gdas or drnas, or --set partial_channels=1"
+            f"space '{self.name}' has no partial channels: {reason}; take a strategy without them "
+            "(nas compat lists them), or --set partial_channels=1"
         )
 
     def _no_settings(self, group: str, settings: dict[str, Any]) -> None:

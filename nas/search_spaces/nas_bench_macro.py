@@ -142,15 +142,11 @@ class NASBenchMacro(SearchSpace):
 
     def supernet(self, task: TaskInfo, **options: Any) -> Supernet:
         from nas.search_spaces.macro.supernetwork import MacroSupernetwork
+        from nas.search_spaces.sliced.options import without_cells
         from nas.supernet import Supernet
 
-        if options.get("partial_channels", 1) != 1 or options.get("edge_gates"):
-            raise NasError(
-                f"space '{self.name}' has no partial channels or edge gates: its layers follow one "
-                "another; take a strategy without them, such as darts, gdas or drnas"
-            )
         labels = [decision.name for decision in self.decisions]
-        rest = {k: v for k, v in options.items() if k not in ("partial_channels", "edge_gates")}
+        rest = without_cells(options, self.name, "its layers follow one another")
         shapes = self._shapes(task, rest, "supernet")
         same = {name: shapes[name] for name in ("channels", "head")}
         return Supernet(

@@ -94,14 +94,10 @@ class NATSSize(SearchSpace):
 
     def supernet(self, task: TaskInfo, **options: Any) -> Supernet:
         from nas.search_spaces.cells.sized_supernetwork import SizedSupernetwork
+        from nas.search_spaces.sliced.options import without_cells
         from nas.supernet import Supernet
 
-        if options.get("partial_channels", 1) != 1 or options.get("edge_gates"):
-            raise NasError(
-                f"space '{self.name}' has no partial channels or edge gates: it searches for "
-                "widths; take a strategy without them, such as darts, gdas or drnas"
-            )
-        rest = {k: v for k, v in options.items() if k not in ("partial_channels", "edge_gates")}
+        rest = without_cells(options, self.name, "it searches for widths")
         self._no_settings("supernet", rest)
         channels, _, _ = image_shape(task, self.name)
         return Supernet(SizedSupernetwork(LAYERS, WIDTHS, channels, task.outputs), self.path)

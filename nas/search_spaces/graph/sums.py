@@ -92,7 +92,8 @@ def edge_dots(a: Tensor, b: Tensor, edges: Structure) -> Tensor:
         a, b: Features of the nodes, [N, heads, D].
         edges: The graph.
     """
-    if torch.compiler.is_compiling():
+    # torch's sampled products refuse more entries than a matrix has, as of edges that are doubled
+    if torch.compiler.is_compiling() or len(edges.source) > edges.nodes**2:
         return (a[edges.target] * b[edges.source]).sum(-1)
     dtype = torch.promote_types(a.dtype, torch.float32)
     dots: Tensor = _EdgeDots.apply(a.to(dtype), b.to(dtype), edges)

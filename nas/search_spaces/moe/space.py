@@ -138,14 +138,10 @@ class MoE(SearchSpace):
 
     def supernet(self, task: TaskInfo, **options: Any) -> Supernet:
         from nas.search_spaces.moe.supernetwork import TokenSupernetwork
+        from nas.search_spaces.sliced.options import without_cells
         from nas.supernet import Supernet
 
-        if options.get("partial_channels", 1) != 1 or options.get("edge_gates"):
-            raise NasError(
-                f"space '{self.name}' has no partial channels or edge gates: its blocks follow one "
-                "another; take a strategy without them, such as darts, gdas or drnas"
-            )
-        rest = {k: v for k, v in options.items() if k not in ("partial_channels", "edge_gates")}
+        rest = without_cells(options, self.name, "its blocks follow one another")
         shapes = self._shapes(task, rest, "supernet")
         network = TokenSupernetwork(list(self.blocks.values()), _hidden(shapes["hidden"]), **shapes)
         return Supernet(network, self.path, lambda a: self.build(a, task, **rest))

@@ -51,6 +51,14 @@ def test_edge_dots() -> None:
     assert torch.allclose(found, (a[EDGES.target] * b[EDGES.source]).sum(-1))
 
 
+def test_edge_dots_of_more_edges_than_pairs_of_nodes() -> None:
+    edges = structure(torch.tensor([[0, 0, 1, 1, 0], [1, 1, 0, 0, 0]]), nodes=2)
+    a, b = random(2, 2, 3), random(2, 2, 3)
+    found = sums.edge_dots(a, b, edges)
+    assert torch.allclose(found, (a[edges.target] * b[edges.source]).sum(-1))
+    assert gradcheck(lambda a, b: sums.edge_dots(a, b, edges), (a, b))
+
+
 @pytest.mark.parametrize("heads", [1, 3])
 def test_weighted_max_equals_one_message_an_edge(heads: int) -> None:
     x, weights = random(N, 3, 4), random(E, heads)
