@@ -31,7 +31,6 @@ from nas.settings import require_ranges, setting
 from nas.task import Input, Output, Task
 
 __all__ = [
-    "KIND_RECIPES",
     "Diverged",
     "OutOfMemory",
     "Stop",
@@ -39,6 +38,7 @@ __all__ = [
     "TrainSettings",
     "evaluate",
     "fit",
+    "kind_recipe",
     "train_defaults",
 ]
 
@@ -98,7 +98,7 @@ class TrainSettings:
         require_ranges(self, self.group, ranges)
 
 
-KIND_RECIPES: dict[str, dict[str, Any]] = {
+_RECIPES: dict[str, dict[str, Any]] = {
     "nodes": {
         "epochs": 20,
         "optimizer": "adam",
@@ -112,6 +112,16 @@ KIND_RECIPES: dict[str, dict[str, Any]] = {
 
 Nodes of a graph: that of GCN and GraphNAS; 20 epochs of a whole graph's 10 steps are 200 steps.
 """
+_SMALL_RECIPES: dict[str, dict[str, Any]] = {
+    "tokens": {"optimizer": "adam", "learning_rate": 0.01, "weight_decay": 0.0},
+}
+"""The same at small scale only."""
+
+
+def kind_recipe(kind: str, scale: str) -> dict[str, Any]:
+    """Return the settings in which the recipe of a kind of tasks differs from that of others."""
+    small = _SMALL_RECIPES.get(kind, {}) if scale == "small" else {}
+    return _RECIPES.get(kind, {}) | small
 
 
 def train_defaults(scale: str, kind: str = "examples") -> dict[str, Any]:
@@ -121,9 +131,9 @@ def train_defaults(scale: str, kind: str = "examples") -> dict[str, Any]:
         scale: Of the task: "small" or "paper".
         kind: Of the task, see `TaskInfo`.
     """
-    usual = KIND_RECIPES.get(kind, {})
+    usual = kind_recipe(kind, scale)
     if scale == "paper":
-        return dict(usual)
+        return usual
     if scale == "small":
         # Channels-last steps take 1/1.4 to 1/1.8 of the time for cells of depthwise convolutions on
         # a CPU core, and 1.15 times as long for NAS-Bench-201's few dense ones.

@@ -131,13 +131,14 @@ def make_plan(
     resolved = resolved.for_task(task.info)
     scale = scale or task.scale
     chosen = _strategy_settings(factory, scale, groups.get("strategy", {}))
-    judged = _filled(judge.Settings, judge.defaults(scale), groups.get("evaluator"), "evaluator")
+    usual = judge.defaults(scale, task.info.kind)
+    judged = _filled(judge.Settings, usual, groups.get("evaluator"), "evaluator")
     judge.require(resolved, judged)
     wanted = Objective(judge.objective_for(judged) if objective is None else objective, limits)
     _check_goals(wanted, factory, strategy)
     judged = judge.with_objective(judged, wanted)
     if not _is_black_box(factory) and judge.shares_weights:
-        _refuse_preparation(judge, judged, strategy, scale)
+        _refuse_preparation(judge, judged, strategy, usual)
     supernet = resolved.supernet_defaults(scale) | _supernet_parts(chosen)
     supernet |= groups.get("supernet", {})
     network = resolved.network_defaults(scale) | groups.get("network", {})
@@ -169,9 +170,11 @@ def make_plan(
     return plan
 
 
-def _refuse_preparation(judge: Any, judged: Any, strategy: str, scale: str) -> None:
+def _refuse_preparation(
+    judge: Any, judged: Any, strategy: str, defaults: Mapping[str, Any]
+) -> None:
     """Refuse settings of a supernet's training where the strategy trains the supernet."""
-    usual = _filled(judge.Settings, judge.defaults(scale), {}, "evaluator")
+    usual = _filled(judge.Settings, defaults, {}, "evaluator")
     for name in judge.prepare_settings:
         if getattr(judged, name) != getattr(usual, name):
             raise NasError(

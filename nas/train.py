@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.checkpoint import seed_everything, seed_of, write_json
 from nas.errors import NasError, unknown
-from nas.fit import KIND_RECIPES, TrainSettings, fit, train_defaults
+from nas.fit import TrainSettings, fit, kind_recipe, train_defaults
 from nas.found import Found, find
 from nas.measure import measure
 from nas.plan import SCALES, load_data
@@ -84,7 +84,11 @@ def train(
         "network": network,
         "train": dataclasses.asdict(recipe),
     }
-    return _train(found, task, recipe, plan, folder, progress or Console())
+    progress = progress or Console()
+    own = [f"{name}={getattr(recipe, name)}" for name in kind_recipe(task.info.kind, scale)]
+    if own:
+        progress.note(f"recipe for data of kind '{task.info.kind}': {', '.join(own)}")
+    return _train(found, task, recipe, plan, folder, progress)
 
 
 def _found(source: str | Path | Run | Found, space: str | None) -> Found:
@@ -102,7 +106,7 @@ def _task(
         config = found.run.config
         seed, settings = config["seed"], {**found.run.settings("data"), **settings}
         data = str(config["data"])
-    return load_data(data or "digits", seed, device, download, settings)
+    return load_data(data or found.space.default_data, seed, device, download, settings)
 
 
 def _network_settings(found: Found, data: str | Task | None, scale: str) -> dict[str, Any]:
@@ -130,9 +134,6 @@ def _train(
     size = measure(network, task.info)
     _open_folder(folder, plan)
     progress.note(f"training {found.name} ({size['parameters']:,.0f} parameters) into {folder}")
-    own = [f"{name}={getattr(recipe, name)}" for name in KIND_RECIPES.get(task.info.kind, {})]
-    if own:
-        progress.note(f"recipe for data of kind '{task.info.kind}': {', '.join(own)}")
     checkpoint = folder / "checkpoint.pt"
     split = "train" if recipe.keep == "best" else "train+valid"
     result = fit(

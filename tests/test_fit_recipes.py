@@ -178,13 +178,19 @@ def test_nodes_have_a_recipe_of_their_own() -> None:
             "constant",
         )
         assert (nodes["learning_rate"], nodes["weight_decay"]) == (0.01, 5e-4)
-        for kind in ("examples", "table", "tokens", "sequence", "graphs"):
+        for kind in ("examples", "table", "sequence", "graphs"):
             assert train_defaults(scale, kind) == others
-    assert TrainEvaluator.kind_defaults("examples") == {}
-    candidates = TrainEvaluator.kind_defaults("nodes")
-    assert candidates == {
-        k: v for k, v in train_defaults("paper", "nodes").items() if k != "epochs"
-    }
+            assert TrainEvaluator.defaults(scale, kind) == TrainEvaluator.defaults(scale)
+        few = TrainEvaluator.defaults(scale)
+        assert TrainEvaluator.defaults(scale, "nodes") == train_defaults("paper", "nodes") | few
+
+
+def test_text_has_a_recipe_of_its_own_at_small_scale() -> None:
+    adam = {"optimizer": "adam", "learning_rate": 0.01, "weight_decay": 0.0}
+    assert train_defaults("small", "tokens") == train_defaults("small") | adam
+    assert train_defaults("paper", "tokens") == train_defaults("paper")
+    few = TrainEvaluator.defaults("small")
+    assert TrainEvaluator.defaults("small", "tokens") == adam | few
 
 
 def test_nodes_are_trained_so_without_the_validation_nodes(
@@ -205,7 +211,7 @@ def test_nodes_are_trained_so_without_the_validation_nodes(
         "gcn", space="gnn", data=make_task("nodes"), out=tmp_path / "t",
         settings={"train": {"epochs": 2}}, progress=progress,
     )  # fmt: skip
-    assert "recipe for data of kind 'nodes': epochs=2, optimizer=adam, " in notes[-1]
+    assert "recipe for data of kind 'nodes': epochs=2, optimizer=adam, " in notes[-2]
     assert ("train", True) in seen
     assert {split for split, shuffled in seen if shuffled} == {"train"}
     result = json.loads((tmp_path / "t" / "result.json").read_text())

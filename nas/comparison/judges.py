@@ -94,18 +94,19 @@ def make_evaluator(
         bench.progress,
         costs=costs,
     )
-    filled = _filled(factory, bench.scale, values, name)
+    defaults = factory.defaults(bench.scale, bench.task.info.kind)
+    filled = _filled(factory, defaults | values, name)
     factory.require(bench.space, filled)
     made: Evaluator = factory(context, filled)
     return made
 
 
-def _filled(factory: Any, scale: str, values: Mapping[str, Any], name: str) -> Any:
+def _filled(factory: Any, values: Mapping[str, Any], name: str) -> Any:
     if factory.Settings is None:
         for key in values:
             raise unknown(f"setting of {name}", key, [])
         return None
-    return fill(factory.Settings, {**factory.defaults(scale), **values}, name)
+    return fill(factory.Settings, values, name)
 
 
 def described(evaluator: Evaluator, name: str) -> str:

@@ -101,9 +101,14 @@ class Evaluator(ABC):
             self.cost_metrics = tuple(name for name in self.cost_metrics if name in known)
 
     @classmethod
-    def defaults(cls, scale: str) -> dict[str, Any]:
-        """Return settings that differ from the defaults at a scale ("small" or "paper")."""
-        del scale
+    def defaults(cls, scale: str, kind: str = "examples") -> dict[str, Any]:
+        """Return settings that differ from the defaults.
+
+        Args:
+            scale: "small" or "paper".
+            kind: Of the task, see `nas.task.TaskInfo`.
+        """
+        del scale, kind
         return {}
 
     @classmethod

@@ -79,9 +79,9 @@ class InheritEvaluator(TrainEvaluator):
         self._inherited = 0.0
 
     @classmethod
-    def defaults(cls, scale: str) -> dict[str, Any]:
+    def defaults(cls, scale: str, kind: str = "examples") -> dict[str, Any]:
         """Return half as many epochs as for candidates that are trained from scratch."""
-        usual = super().defaults(scale)
+        usual = super().defaults(scale, kind)
         return usual | {"epochs": usual["epochs"] // 2}
 
     @classmethod

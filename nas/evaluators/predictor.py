@@ -227,4 +227,6 @@ def _base_settings(kind: Any, values: dict[str, Any], context: Context) -> Any:
         for name in values:
             raise unknown("setting of evaluator.measure", name, [])
         return None
-    return fill(kind.Settings, kind.defaults(context.task.scale) | values, "evaluator.measure")
+    task = context.task
+    defaults = kind.defaults(task.scale, task.info.kind)
+    return fill(kind.Settings, defaults | values, "evaluator.measure")

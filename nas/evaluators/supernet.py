@@ -76,8 +76,12 @@ class SupernetEvaluator(Evaluator):
         self._recent: list[Architecture] = []  # those of them that could be scored
 
     @classmethod
-    def defaults(cls, scale: str) -> dict[str, Any]:
-        return {} if scale == "paper" else {"epochs": 60, "batch_size": 64, "learning_rate": 0.05}
+    def defaults(cls, scale: str, kind: str = "examples") -> dict[str, Any]:
+        if scale == "paper":
+            return {}
+        if kind == "tokens":  # four paths a step by the sandwich rule, and gradients are small
+            return {"epochs": 12, "batch_size": 64, "learning_rate": 0.3}
+        return {"epochs": 60, "batch_size": 64, "learning_rate": 0.05}
 
     @classmethod
     def require(cls, space: SearchSpace, settings: SupernetSettings) -> None:

@@ -13,7 +13,7 @@ from nas.checkpoint import seed_of
 from nas.errors import NasError
 from nas.evaluators.evaluator import Context, Evaluator
 from nas.evaluators.halving import Rungs
-from nas.fit import KIND_RECIPES, Stop, TrainSettings, fit
+from nas.fit import Stop, TrainSettings, fit, kind_recipe
 from nas.objective import Measurement
 from nas.settings import require_ranges, setting
 from nas.space import Architecture
@@ -67,15 +67,10 @@ class TrainEvaluator(Evaluator):
         self._epochs: dict[Architecture, int] = {}  # that an observed one was trained for
 
     @classmethod
-    def defaults(cls, scale: str) -> dict[str, Any]:
+    def defaults(cls, scale: str, kind: str = "examples") -> dict[str, Any]:
         """Return few epochs: enough to rank candidates, as NAS-Bench-201's 12-epoch results."""
-        return {"epochs": 12 if scale == "paper" else 10, "drop_path": 0.0, "cutout": 0}
-
-    @classmethod
-    def kind_defaults(cls, kind: str) -> dict[str, Any]:
-        """Return the recipe for nodes of a graph, where they are; the epochs stay few."""
-        recipe = KIND_RECIPES.get(kind, {})
-        return {name: value for name, value in recipe.items() if name != "epochs"}
+        few = {"epochs": 12 if scale == "paper" else 10, "drop_path": 0.0, "cutout": 0}
+        return kind_recipe(kind, scale) | few
 
     def evaluate(self, architecture: Architecture) -> dict[str, float]:
         if self._rungs is None:
