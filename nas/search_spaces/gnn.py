@@ -34,6 +34,15 @@ _SEPARABLE = ("attention", "activation")
 
 
 @dataclass
+class GNNNetworkSettings(GraphNetworkSettings):
+    """Settings of networks."""
+
+    classifier: bool = setting(
+        True, "a linear layer after the last one; false: the last one gives the classes (GraphNAS)"
+    )
+
+
+@dataclass
 class GNNSupernetSettings(GraphNetworkSettings):
     """Settings of the supernet."""
 
@@ -128,7 +137,7 @@ class GNN(GraphSpace):
     def build(self, architecture: Architecture, task: TaskInfo, **settings: Any) -> nn.Module:
         from nas.search_spaces.graph.macro import MacroNetwork
 
-        chosen = fill(GraphNetworkSettings, settings, "network")
+        chosen = fill(GNNNetworkSettings, settings, "network")
         options = list(self.options(self.require(architecture)).values())
         width = len(FIELDS)
         config: dict[str, Any] = {

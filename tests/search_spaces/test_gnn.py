@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from nas.errors import NasError
+from nas.measure import count_parameters
 from nas.search_spaces.gnn import FIELDS, GNN
 from nas.search_spaces.graph import macro
 from nas.search_spaces.graph.attention import ATTENTIONS
@@ -115,3 +117,13 @@ def test_a_mixture_runs_at_the_largest_sizes_only() -> None:
     weights = {n: torch.full((len(g.options),), 1 / len(g.options)) for n, g in gates}
     assert supernet(GRAPH, weights).shape == (12, 3)
     assert transforms == 2
+
+
+def test_the_last_layer_may_give_the_classes() -> None:
+    space = GNN()
+    gcn = space.catalogue()["gcn"]
+    task = TaskInfo((1433,), 7, kind="nodes")
+    network = space.build(gcn, task, classifier=False)
+    assert count_parameters(network) == 1433 * 16 + 16 + 16 * 7 + 7  # as Kipf and Welling's
+    assert network(task.example(3)).shape == (3, 7)
+    assert not isinstance(network.classifier, nn.Linear)

@@ -135,8 +135,8 @@ class MLP(nn.Module):
 class MacroNetwork(nn.Module):
     """Layers one after the other, and a linear classifier.
 
-    GraphNAS lets the last layer give the classes, so that its hidden size does not matter; here it
-    does.
+    GraphNAS lets the last layer give the classes (`classifier=False`), so that its hidden size does
+    not matter.
 
     Args:
         layers: Of every layer the attention, aggregation, activation, heads and hidden size.
@@ -144,6 +144,8 @@ class MacroNetwork(nn.Module):
         classes: Number of logits.
         dropout: Of the features before every layer, and of the attention.
         pool: How the nodes of a graph are joined where graphs are classified.
+        classifier: Whether there is one; else the last layer itself gives the classes, as in
+            GraphNAS, and its hidden size does not matter.
     """
 
     config: dict[str, object]  # the arguments that it was built with
@@ -155,18 +157,21 @@ class MacroNetwork(nn.Module):
         classes: int,
         dropout: float = 0.6,
         pool: str = "mean",
+        classifier: bool = True,
     ) -> None:
         super().__init__()
         self.dropout, self.pool = dropout, pool
         self.layers = nn.ModuleList()
         for number, (attention, aggregation, activation, heads, hidden) in enumerate(layers, 1):
             last = number == len(layers)
+            if last and not classifier:
+                hidden = classes
             layer = MacroLayer(
                 features, attention, aggregation, activation, heads, hidden, last, dropout
             )
             self.layers.append(layer)
             features = hidden if last else heads * hidden
-        self.classifier = nn.Linear(features, classes)
+        self.classifier = nn.Linear(features, classes) if classifier else nn.Identity()
 
     def forward(self, graph: Any) -> Tensor:
         """Return logits [n, classes] of the nodes, or the graphs, that are asked for."""
