@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from nas import registry
+from nas.data.info import KINDS
 from nas.errors import unknown
 from nas.evaluators.evaluator import COSTS
 from nas.resolve import resolve_space, space_options
@@ -131,7 +132,12 @@ def list_evaluators(name: str | None) -> list[Entry]:
         if evaluator.Settings is not None:
             settings = evaluator.Settings()
             line["settings"] = _settings(settings, "evaluator.")
-            line["at small scale"] = _pairs(evaluator.defaults("small"), "evaluator.")
+            usual = evaluator.defaults("small")
+            line["at small scale"] = _pairs(usual, "evaluator.")
+            for kind in KINDS if name else ():
+                own = evaluator.defaults("small", kind)
+                changed = {key: own[key] for key in own if own[key] != usual.get(key)}
+                line[f"at small scale, where data are {kind}"] = _pairs(changed, "evaluator.")
         if not name:
             line.pop("settings", None)
         elif entry.name == "proxy":

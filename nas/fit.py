@@ -38,8 +38,6 @@ __all__ = [
     "TrainSettings",
     "evaluate",
     "fit",
-    "kind_recipe",
-    "train_defaults",
 ]
 
 Log = Callable[[dict[str, Any]], None]
@@ -96,51 +94,6 @@ class TrainSettings:
             "label_smoothing": (0 <= (self.label_smoothing or 0) < 1, "0 to below 1, or none"),
         }
         require_ranges(self, self.group, ranges)
-
-
-_RECIPES: dict[str, dict[str, Any]] = {
-    "nodes": {
-        "epochs": 20,
-        "optimizer": "adam",
-        "learning_rate": 0.01,
-        "schedule": "constant",
-        "weight_decay": 5e-4,
-        "keep": "best",
-    },
-}
-"""Kind of a task -> settings where it has a recipe of its own, at every scale.
-
-Nodes of a graph: that of GCN and GraphNAS; 20 epochs of a whole graph's 10 steps are 200 steps.
-"""
-_SMALL_RECIPES: dict[str, dict[str, Any]] = {
-    "tokens": {"optimizer": "adam", "learning_rate": 0.01, "weight_decay": 0.0},
-}
-"""The same at small scale only."""
-
-
-def kind_recipe(kind: str, scale: str) -> dict[str, Any]:
-    """Return the settings in which the recipe of a kind of tasks differs from that of others."""
-    small = _SMALL_RECIPES.get(kind, {}) if scale == "small" else {}
-    return _RECIPES.get(kind, {}) | small
-
-
-def train_defaults(scale: str, kind: str = "examples") -> dict[str, Any]:
-    """Return the settings that differ from the papers' for CIFAR-10.
-
-    Args:
-        scale: Of the task: "small" or "paper".
-        kind: Of the task, see `TaskInfo`.
-    """
-    usual = kind_recipe(kind, scale)
-    if scale == "paper":
-        return usual
-    if scale == "small":
-        # Channels-last steps take 1/1.4 to 1/1.8 of the time for cells of depthwise convolutions on
-        # a CPU core, and 1.15 times as long for NAS-Bench-201's few dense ones.
-        schedule = {"epochs": 25, "learning_rate": 0.05}
-        small = {**schedule, "drop_path": 0.0, "cutout": 0, "channels_last": True}
-        return small | usual
-    raise unknown("scale", scale, ["small", "paper"])
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from nas.checkpoint import seed_everything, seed_of, write_json
 from nas.errors import NasError, unknown
-from nas.fit import TrainSettings, fit, kind_recipe, train_defaults
+from nas.fit import TrainSettings, fit
 from nas.found import Found, find
 from nas.measure import measure
 from nas.plan import SCALES, load_data
 from nas.progress import Console, Progress
+from nas.recipes import kind_recipe, train_defaults
 from nas.run import Run
 from nas.settings import fill
 from nas.weights import save_weights

@@ -17,7 +17,8 @@ from nas import fit as training
 from nas.checkpoint import load_checkpoint, save_checkpoint, seed_everything
 from nas.errors import NasError
 from nas.evaluate import Diverged, OutOfMemory
-from nas.fit import TrainResult, TrainSettings, evaluate, fit, train_defaults
+from nas.fit import TrainResult, TrainSettings, evaluate, fit
+from nas.recipes import train_defaults
 from nas.search_spaces.cells.genotypes import DARTS_GENOTYPES
 from nas.search_spaces.cells.network import CellNetwork
 from nas.settings import fill

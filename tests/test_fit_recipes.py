@@ -17,8 +17,9 @@ from nas.checkpoint import seed_everything
 from nas.errors import NasError
 from nas.evaluate import Diverged, evaluate
 from nas.evaluators.train import CandidateSettings, TrainEvaluator
-from nas.fit import TrainResult, TrainSettings, fit, train_defaults
+from nas.fit import TrainResult, TrainSettings, fit
 from nas.progress import Silent
+from nas.recipes import train_defaults
 from nas.task import Task
 from nas.train import train
 

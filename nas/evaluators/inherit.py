@@ -3,6 +3,7 @@
 Source: Zhou et al., Auto-GNN: Neural Architecture Search of Graph Neural Networks (AGNN),
 arXiv:1909.03184, sec. 4.3: weights are passed on only between layers that agree in the shapes of
 their weights, the attention and the activation; those of batch norm and skip connections never are.
+Whose weights are passed on where several candidates agree is a choice of ours (`leave`).
 """
 
 from __future__ import annotations

@@ -13,8 +13,9 @@ from nas.checkpoint import seed_of
 from nas.errors import NasError
 from nas.evaluators.evaluator import Context, Evaluator
 from nas.evaluators.halving import Rungs
-from nas.fit import Stop, TrainSettings, fit, kind_recipe
+from nas.fit import Stop, TrainSettings, fit
 from nas.objective import Measurement
+from nas.recipes import kind_recipe
 from nas.settings import require_ranges, setting
 from nas.space import Architecture
 
