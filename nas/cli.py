@@ -317,7 +317,7 @@ def train(
     source: Source,
     space: SpaceOf = None,
     data: Annotated[
-        Text, typer.Option(help="What to train on.", show_default="the run's data, or what suits the space")
+        Text, typer.Option(help="What to train on.", show_default="the run's, or the space's own")
     ] = None,
     scale: Scale = None,
     seed: Seed = 0,

@@ -148,7 +148,14 @@ class SearchSpace(ABC):
                 mask[:, column] = False
             for parent, options in condition.parents:
                 mask[:, column] |= mask[:, parent] & np.isin(choices[:, parent], options)
+            self._deactivate(column, choices, mask)
         return mask
+
+    def _deactivate(self, column: int, choices: Choices, mask: NDArray[np.bool_]) -> None:
+        """Clear a column of the mask of `active` where more than `when` speaks against it.
+
+        The columns before it are final. Override for conditions that `when` cannot say.
+        """
 
     def constraint(self, architecture: Architecture) -> str | None:
         """Say why a combination of options is not valid; None where it is. Override to restrict."""

@@ -146,21 +146,9 @@ class ModuleSpace(SearchSpace):
 
     # -- the space ----------------------------------------------------------------------------
 
-    def active(self, choices: Choices) -> NDArray[np.bool_]:
-        if not self._functions:
-            return super().active(choices)
-        mask = np.ones(choices.shape, dtype=np.bool_)
-        for column, condition in enumerate(self._conditions):
-            if condition.parents:
-                mask[:, column] = False
-            for parent, options in condition.parents:
-                mask[:, column] |= mask[:, parent] & np.isin(choices[:, parent], options)
-            if column in self._functions:
-                mask[:, column] &= self._functions[column].holds(choices, mask)
-        return mask
-
-    def constraint(self, architecture: Architecture) -> str | None:
-        return self._constraint(self.options(architecture)) if self._constraint else None
+    def _deactivate(self, column: int, choices: Choices, mask: NDArray[np.bool_]) -> None:
+        if column in self._functions:
+            mask[:, column] &= self._functions[column].holds(choices, mask)
 
     def feasible(self, choices: Choices) -> NDArray[np.bool_]:
         if self._constraint is None:
