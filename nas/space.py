@@ -148,14 +148,18 @@ class SearchSpace(ABC):
                 mask[:, column] = False
             for parent, options in condition.parents:
                 mask[:, column] |= mask[:, parent] & np.isin(choices[:, parent], options)
-            self._deactivate(column, choices, mask)
+            mask[:, column] &= self._condition_holds(column, choices, mask)
         return mask
 
-    def _deactivate(self, column: int, choices: Choices, mask: NDArray[np.bool_]) -> None:
-        """Clear a column of the mask of `active` where more than `when` speaks against it.
+    def _condition_holds(
+        self, column: int, choices: Choices, mask: NDArray[np.bool_]
+    ) -> NDArray[np.bool_] | bool:
+        """Tell where a decision is active as far as `when` cannot say: everywhere, or a mask [n].
 
-        The columns before it are final. Override for conditions that `when` cannot say.
+        The columns of `mask`, what is active [n, d], before this one are final.
         """
+        del column, choices, mask
+        return True
 
     def constraint(self, architecture: Architecture) -> str | None:
         """Say why a combination of options is not valid; None where it is. Override to restrict."""

@@ -146,9 +146,14 @@ class ModuleSpace(SearchSpace):
 
     # -- the space ----------------------------------------------------------------------------
 
-    def _deactivate(self, column: int, choices: Choices, mask: NDArray[np.bool_]) -> None:
-        if column in self._functions:
-            mask[:, column] &= self._functions[column].holds(choices, mask)
+    def _condition_holds(
+        self, column: int, choices: Choices, mask: NDArray[np.bool_]
+    ) -> NDArray[np.bool_] | bool:
+        function = self._functions.get(column)
+        return True if function is None else function.holds(choices, mask)
+
+    def constraint(self, architecture: Architecture) -> str | None:
+        return self._constraint(self.options(architecture)) if self._constraint else None
 
     def feasible(self, choices: Choices) -> NDArray[np.bool_]:
         if self._constraint is None:
