@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nas.objective import Objective as Objective
     from nas.optuna_sampler import as_optuna_sampler as as_optuna_sampler
     from nas.optuna_sampler import suggest as suggest
+    from nas.rerank import rerank as rerank
     from nas.run import Run as Run
     from nas.run import load as load
     from nas.search import search as search
@@ -55,6 +56,7 @@ _HOME = {
     "export": "nas.export",
     "load": "nas.run",
     "open_benchmark": "nas.benchmarks.home",
+    "rerank": "nas.rerank",
     "search": "nas.search",
     "suggest": "nas.optuna_sampler",
     "train": "nas.train",

@@ -28,6 +28,7 @@ from nas.cli_options import (
 from nas.compat_cli import compat
 from nas.errors import NasError
 from nas.insight_cli import insight
+from nas.train_cli import training
 
 
 class _Commands(TyperGroup):
@@ -54,6 +55,7 @@ app = typer.Typer(
 app.add_typer(bench, name="bench")
 app.add_typer(insight)
 app.add_typer(compat)
+app.add_typer(training)
 
 
 def main() -> None:
@@ -251,7 +253,7 @@ def _print_run(run: Any, as_json: bool) -> None:
     typer.echo(f"drawn in {folder / 'best.png'}, report in {folder / 'report.html'}\n")
     commands = ["show", "train", "export"]
     if run.config["evaluations"]:  # of a black-box strategy
-        commands.append("explain")
+        commands += ["explain"] if several else ["rerank", "explain"]
     typer.echo("next: " + " | ".join(f"nas {command} {folder}" for command in commands))
 
 
@@ -274,7 +276,7 @@ def _print_front(run: Any) -> None:
     typer.echo("")
 
 
-# -- show, train, export ----------------------------------------------------------------------
+# -- show, export -----------------------------------------------------------------------------
 
 
 @app.command()
@@ -310,53 +312,6 @@ def _network_settings(assignments: list[str] | None) -> dict[str, Any]:
         if group != "network":
             raise unknown("group of settings", group, ["network"])
     return groups.get("network", {})
-
-
-@app.command()
-def train(
-    source: Source,
-    space: SpaceOf = None,
-    data: Annotated[
-        Text, typer.Option(help="What to train on.", show_default="the run's, or the space's own")
-    ] = None,
-    scale: Scale = None,
-    seed: Seed = 0,
-    device: Device = "auto",
-    precision: Precision = None,
-    out: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(help="Where to write.", show_default="RUN/train, or runs/train-NAME"),
-    ] = None,
-    assignments: Set = None,
-    download: Download = False,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Train an architecture from scratch and test it; the same command continues after a stop.
-
-    Settings (--set) are those of the training, or with a prefix those of network and data:
-    --set epochs=100 --set network.channels=36.
-    """
-    from nas.allocator import keep_freed_memory
-    from nas.settings import parse_assignments
-    from nas.train import train as run_train
-
-    settings = parse_assignments(assignments or [], "train")
-    if precision is not None:
-        settings["train"] = {"precision": precision, **settings.get("train", {})}
-    keep_freed_memory()
-    result = run_train(
-        source, space=space, data=data, scale=scale, seed=seed, device=device, out=out,
-        settings=settings, download=download, progress=progress_of(quiet),
-    )  # fmt: skip
-    if as_json:
-        typer.echo(json.dumps(result))
-        return
-    typer.echo(
-        f"\ntest accuracy {100 * result['accuracy']:.2f}%  test loss {result['loss']:.4f}  "
-        f"parameters {result['parameters']:,}  multiply-adds {result['flops']:,}"
-    )
-    typer.echo(f"weights and figures are in {result['folder']}")
 
 
 @app.command()

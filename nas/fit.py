@@ -25,6 +25,7 @@ from nas.checkpoint import load_checkpoint, save_checkpoint, seed_everything, se
 from nas.errors import NasError, unknown
 from nas.evaluate import Diverged, Meter, OutOfMemory, evaluate, memory_errors
 from nas.measure import evaluating
+from nas.optimizers import OPTIMIZERS, make_optimizer
 from nas.precision import as_float, autocast, check_precision
 from nas.progress import Bar, Progress, Silent
 from nas.settings import require_ranges, setting
@@ -46,7 +47,6 @@ Stop = Callable[[int, Callable[[], dict[str, float]]], bool]
 """Asked after an epoch: epochs done, and what returns "accuracy" and "loss" as they now are."""
 
 
-OPTIMIZERS = ("sgd", "adam")
 SCHEDULES = ("cosine", "constant")
 KEEP = ("last", "best")
 
@@ -231,9 +231,7 @@ class _Training:
 
     def _optimizer(self) -> torch.optim.Optimizer:
         s, weights = self.settings, self.network.parameters()
-        if s.optimizer == "adam":
-            return torch.optim.Adam(weights, s.learning_rate, weight_decay=s.weight_decay)
-        return torch.optim.SGD(weights, s.learning_rate, s.momentum, weight_decay=s.weight_decay)
+        return make_optimizer(s.optimizer, weights, s.learning_rate, s.momentum, s.weight_decay)
 
     def run(self, progress: Progress, log: Log | None, stop: Stop | None = None) -> None:
         """Run the epochs that are left."""

@@ -105,6 +105,11 @@ class Found:
             settings, shapes = dict(record["network"]), json.dumps(record["data"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise NasError(f"{file} is damaged: {error!r}") from error
+        if record.get("architecture") != self.space.format(self.architecture):  # nas rerank
+            raise NasError(
+                f"{file.parent} holds the training of another architecture; rename it, then: "
+                f"nas train {self.run.folder}"
+            )
         info = TaskInfo.from_json(shapes)  # perhaps of other data than the run's
         network = self.space.build(self.architecture, info, **settings)
         return load_weights(network, file.parent / "weights.safetensors")

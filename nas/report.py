@@ -15,6 +15,7 @@ from nas.reporting.markup import section
 from nas.reporting.page import page
 from nas.reporting.ranking import found, front, objective_of
 from nas.reporting.records import read_run
+from nas.reporting.reranking import reranking_section
 from nas.reporting.settings import settings_section
 from nas.reporting.trials import trials_section
 
@@ -73,6 +74,7 @@ def _report(folder: Path, graph: nx.DiGraph[Any] | None) -> str:
         warnings_section(run)
         + architecture_section(best, graph)
         + front_section(run)
+        + reranking_section(run)
         + phase_sections(run.events)
         + trials_section(run)
         + settings_section(run.config)

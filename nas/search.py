@@ -22,6 +22,7 @@ from nas.loops.differentiable import collapse, run_differentiable
 from nas.memory import Batch, MemoryEstimate, estimate_peak
 from nas.memory_watch import MemoryWatch
 from nas.objective import Measurement
+from nas.optimizers import kept_tensors
 from nas.plan import Plan, check_limits, make_plan
 from nas.progress import Console, Progress
 from nas.run import Run
@@ -194,7 +195,8 @@ def _say_memory(plan: Plan, run: Run, evaluator: Evaluator, progress: Progress) 
             options = {**plan.supernet, **changes}
             supernet = plan.space.supernet(task.info, **options).to(task.device)
         sandwich = evaluator.training.schedule.paths == "sandwich"
-        return _estimate_paths(plan, supernet, batch_size, settings.momentum > 0, sandwich)
+        kept = kept_tensors(settings.optimizer, settings.momentum)
+        return _estimate_paths(plan, supernet, batch_size, kept, sandwich)
 
     held = [*evaluator.supernet.parameters(), *evaluator.supernet.buffers()]
     watch = MemoryWatch(
@@ -205,7 +207,7 @@ def _say_memory(plan: Plan, run: Run, evaluator: Evaluator, progress: Progress) 
 
 
 def _estimate_paths(
-    plan: Plan, supernet: Supernet, batch_size: int, momentum: bool, largest: bool
+    plan: Plan, supernet: Supernet, batch_size: int, kept: int, largest: bool
 ) -> MemoryEstimate:
     """Estimate the peak memory of training a supernet by single paths, from some of them."""
     weights = [weight for weight in supernet.parameters() if weight.requires_grad]
@@ -222,7 +224,7 @@ def _estimate_paths(
         sampled.append(extreme(plan.space, True, rng))
     steps = [partial(step, supernet.path(architecture)) for architecture in sampled]
     examples = next(iter(plan.task.batches("train", 4)))
-    return estimate_peak(supernet, steps, examples, batch_size, kept=int(momentum))
+    return estimate_peak(supernet, steps, examples, batch_size, kept=kept)
 
 
 def _differentiable(

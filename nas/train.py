@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
 from nas.checkpoint import seed_everything, seed_of, write_json
@@ -19,6 +19,7 @@ from nas.recipes import kind_recipe, train_defaults
 from nas.run import Run
 from nas.settings import fill
 from nas.weights import save_weights
+from nas.work_folder import open_folder
 
 if TYPE_CHECKING:
     from nas.task import Task
@@ -39,6 +40,7 @@ def train(
     out: str | Path | None = None,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     download: bool = False,
+    repeats: int = 1,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Train an architecture on all training examples and test it on the test examples.
@@ -57,10 +59,14 @@ def train(
         out: The folder; None is `RUN/train` or `runs/train-NAME`.
         settings: Group ("train", "network" or "data") -> setting -> value.
         download: Whether missing data may be fetched.
+        repeats: How many trainings, with this seed and those that follow it; all but the first
+            have folders `seed-N` in the first's.
         progress: Where to report; None is standard error.
 
     Returns:
         "accuracy" and "loss" on the test examples, "parameters", "flops" (multiply-adds), "folder".
+        Of several trainings these are the first one's; "accuracies" are all, "mean" and
+        "deviation" (of a sample) theirs.
 
     Raises:
         NasError: For everything that the caller can mend; a folder with another training in it.
@@ -71,6 +77,8 @@ def train(
             raise unknown("group of settings", group, _GROUPS)
     if scale is not None and scale not in SCALES:
         raise unknown("scale", scale, SCALES)
+    if repeats < 1:
+        raise NasError(f"repeats={repeats}: at least 1 is needed")
     found = _found(source, space)
     task = _task(found, data, seed, device, download, groups.get("data", {}))
     scale = scale or task.scale
@@ -89,7 +97,22 @@ def train(
     own = [f"{name}={getattr(recipe, name)}" for name in kind_recipe(task.info.kind, scale)]
     if own:
         progress.note(f"recipe for data of kind '{task.info.kind}': {', '.join(own)}")
-    return _train(found, task, recipe, plan, folder, progress)
+    results = [
+        _train(
+            found, task, recipe, {**plan, "seed": seed + i},
+            folder / f"seed-{seed + i}" if i else folder, progress,
+        )
+        for i in range(repeats)
+    ]  # fmt: skip
+    return results[0] if repeats == 1 else _together(results, folder)
+
+
+def _together(results: list[dict[str, Any]], folder: Path) -> dict[str, Any]:
+    """Join several trainings: the first one's figures, and the spread of all."""
+    accuracies = [result["accuracy"] for result in results]
+    spread = {"accuracies": accuracies, "mean": mean(accuracies), "deviation": stdev(accuracies)}
+    write_json(folder / "repeats.json", spread)
+    return results[0] | spread
 
 
 def _found(source: str | Path | Run | Found, space: str | None) -> Found:
@@ -133,7 +156,7 @@ def _train(
     seed_everything(seed_of(plan["seed"], "network"))
     network = found.space.build(found.architecture, task.info, **plan["network"])
     size = measure(network, task.info)
-    _open_folder(folder, plan)
+    open_folder(folder, "train.json", "training", plan, "choose another --out")
     progress.note(f"training {found.name} ({size['parameters']:,.0f} parameters) into {folder}")
     checkpoint = folder / "checkpoint.pt"
     split = "train" if recipe.keep == "best" else "train+valid"
@@ -145,33 +168,3 @@ def _train(
     summary = {**result.metrics, **{name: int(value) for name, value in size.items()}}
     write_json(folder / "result.json", plan | summary | {"history": result.history})
     return summary | {"folder": str(folder)}
-
-
-def _first(name: str, there: Any, here: Any) -> str:
-    """Name the first setting that differs, such as "train.epochs"."""
-    if isinstance(there, dict) and isinstance(here, dict):
-        for key, value in here.items():
-            if there.get(key) != value:
-                return _first(f"{name}.{key}", there.get(key), value)
-    return name
-
-
-def _open_folder(folder: Path, plan: dict[str, Any]) -> None:
-    """Make the folder, or check that what it holds is this very training."""
-    file = folder / "train.json"
-    if file.exists():
-        try:
-            there = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise NasError(f"{file} is damaged: {error}") from error
-        for key, value in json.loads(json.dumps(plan)).items():
-            if there.get(key) != value:
-                raise NasError(
-                    f"{folder} holds a training with another {_first(key, there.get(key), value)}; "
-                    "choose another --out"
-                )
-        return
-    if folder.exists() and any(folder.iterdir()):
-        raise NasError(f"{folder} is in use: it is not empty and holds no training")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(file, plan)

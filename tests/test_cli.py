@@ -82,7 +82,7 @@ def refused(result: Result) -> str:
 
 
 def test_all_commands_are_there() -> None:
-    expected = {"search", "resume", "show", "train", "export", "explain", "edf", "bench", "compat"}
+    expected = {"search", "resume", "show", "rerank", "train", "export", "explain", "edf", "bench", "compat"}
     assert set(COMMANDS) == expected | {"spaces", "strategies", "evaluators", "data"}
 
 

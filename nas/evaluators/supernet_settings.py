@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from nas.errors import NasError, unknown
 from nas.evaluators.supernet_paths import PATHS
+from nas.optimizers import OPTIMIZERS
 from nas.precision import check_precision
 from nas.settings import require_ranges, setting
 
@@ -32,7 +33,8 @@ class SupernetSettings:
         None, "of paths=sandwich: first epochs, of the largest alone; none: a tenth, if it sorts"
     )
     batch_size: int = setting(96, "examples a step")
-    learning_rate: float = setting(0.025, "of SGD, cosine to 0")
+    optimizer: str = setting("sgd", "of the weights: sgd or adam")
+    learning_rate: float = setting(0.025, "at the start, cosine to 0")
     momentum: float = setting(0.9, "of SGD")
     weight_decay: float = setting(3e-4, "of the weights")
     grad_clip: float = setting(5.0, "largest norm of the gradient")
@@ -47,6 +49,8 @@ class SupernetSettings:
         check_precision(self.precision, "evaluator.precision")
         if self.batch_norm not in ("recalibrate", "batch"):
             raise unknown("evaluator.batch_norm", self.batch_norm, ["recalibrate", "batch"])
+        if self.optimizer not in OPTIMIZERS:
+            raise unknown("evaluator.optimizer", self.optimizer, OPTIMIZERS)
         if self.train_on not in TRAIN_ON:
             raise unknown("evaluator.train_on", self.train_on, TRAIN_ON)
         if self.paths not in PATHS:

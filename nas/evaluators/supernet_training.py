@@ -16,6 +16,7 @@ from nas.evaluators.evaluator import Context
 from nas.evaluators.scoring.batch_norm import leaves_one
 from nas.evaluators.supernet_paths import Draw, Phase, Schedule, paths_of
 from nas.evaluators.supernet_settings import SupernetSettings
+from nas.optimizers import make_optimizer
 from nas.precision import as_float, autocast
 from nas.space import Path
 from nas.supernet import Supernet
@@ -42,11 +43,12 @@ class SupernetTraining:
 
     def __init__(self, supernet: Supernet, context: Context, settings: SupernetSettings) -> None:
         self.supernet, self.context, self.settings = supernet, context, settings
-        self.optimizer = torch.optim.SGD(
+        self.optimizer = make_optimizer(
+            settings.optimizer,
             supernet.parameters(),
             settings.learning_rate,
-            momentum=settings.momentum,
-            weight_decay=settings.weight_decay,
+            settings.momentum,
+            settings.weight_decay,
         )
         self.epoch = 0  # epochs done
         self.failures = 0  # steps in a row

@@ -17,6 +17,7 @@ from nas.evaluators.supernet import leaves_one
 from nas.memory import MemoryEstimate, estimate_peak
 from nas.memory_watch import MemoryWatch, is_out_of_memory
 from nas.mutables.faults import fault, is_users
+from nas.optimizers import kept_tensors
 from nas.progress import Progress
 from nas.run import Run
 from nas.space import Architecture, SearchSpace
@@ -254,7 +255,8 @@ def estimate_search(
         drawn = strategy.gate_weights(detach=True).values()
     hard = any(isinstance(row, torch.Tensor) and not row.all() for row in drawn)
     steps = [gates] + [weights] * (_DRAWS if hard else 1)
-    kept = (settings.momentum > 0) + _COPIES.get(settings.solver, 0)
+    kept = kept_tensors(settings.weight_optimizer, settings.momentum)
+    kept += _COPIES.get(settings.solver, 0)
     return estimate_peak(
         strategy.supernet, steps, next(iter(task.batches("train", 4))), batch_size,
         kept=kept, passing=2,

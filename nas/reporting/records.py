@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -23,12 +23,14 @@ class Recorded:
         best: `best.json`.
         events: `log.jsonl`, an event a line.
         trials: The trials by number; of one that was run again after a resume, the last.
+        candidates: What `nas rerank` trained again, the best first.
     """
 
     config: Record
     best: Record
     events: list[Record]
     trials: list[Record]
+    candidates: list[Record] = field(default_factory=list)
 
     @property
     def is_differentiable(self) -> bool:
@@ -42,7 +44,9 @@ def read_run(folder: Path) -> Recorded:
     """Read a run's folder; files may be missing or damaged, the log may end within a line."""
     events = _read_events(folder / "log.jsonl")
     config, best = _read_object(folder / "config.json"), _read_object(folder / "best.json")
-    return Recorded(config, best, events, _trials(events))
+    candidates = _read_object(folder / "rerank" / "result.json").get("candidates")
+    again = [one for one in candidates if isinstance(one, dict)] if candidates else []
+    return Recorded(config, best, events, _trials(events), again)
 
 
 def _read_object(path: Path) -> Record:

@@ -43,7 +43,7 @@ class GNNNetworkSettings(GraphNetworkSettings):
 
 
 @dataclass
-class GNNSupernetSettings(GraphNetworkSettings):
+class GNNSupernetSettings(GNNNetworkSettings):
     """Settings of the supernet."""
 
     separate: tuple[str, ...] = setting(

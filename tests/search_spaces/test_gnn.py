@@ -127,3 +127,22 @@ def test_the_last_layer_may_give_the_classes() -> None:
     assert count_parameters(network) == 1433 * 16 + 16 + 16 * 7 + 7  # as Kipf and Welling's
     assert network(task.example(3)).shape == (3, 7)
     assert not isinstance(network.classifier, nn.Linear)
+
+
+def test_also_in_the_supernet() -> None:
+    """All hidden sizes of the last layer are one there; what is extracted computes a path."""
+    supernet = SPACE.supernet(TASK, shrink=4, classifier=False).eval()
+    for a in SPACE.sample(np.random.default_rng(0), 5):
+        path = supernet.path(a)
+        output = supernet(GRAPH, path)
+        assert output.shape == (12, 3)
+        network = supernet.extract(a).eval()
+        assert not any("classifier" in name for name in network.state_dict())
+        torch.testing.assert_close(network(GRAPH), output)
+    gates = supernet.gates.items()
+    logits = {n: torch.zeros(len(g.options), requires_grad=True) for n, g in gates}
+    supernet(GRAPH, {n: row.softmax(0) for n, row in logits.items()}).square().sum().backward()
+    moved = {
+        n: bool(row.grad is not None and (row.grad.abs() > 1e-7).any()) for n, row in logits.items()
+    }
+    assert {n for n, some in moved.items() if not some} == {"layer2/hidden"}

@@ -91,6 +91,7 @@ class SuperLayer(nn.Module):
         dropout: Of the attention.
         separate: Of `SEPARABLE`, those whose options have weights of their own.
         shrink: What hidden sizes are divided by.
+        classes: The hidden size whatever is chosen, where the layer gives the classes.
     """
 
     def __init__(
@@ -101,15 +102,16 @@ class SuperLayer(nn.Module):
         dropout: float,
         separate: Sequence[str],
         shrink: int,
+        classes: int | None = None,
     ) -> None:
         super().__init__()
         self.last, self.dropout, self.separate = last, dropout, tuple(separate)
-        self.shrink = shrink
         self.attention, self.aggregation, self.activation = (
             Choice[str](decisions[field]) for field in FIELDS[:3]
         )
         self.heads, self.hidden = (Size(decisions[field]) for field in FIELDS[3:])
-        self.largest = max(self.heads.options), max(self.hidden.options) // shrink
+        self.sizes = {size: classes or size // shrink for size in self.hidden.options}
+        self.largest = max(self.heads.options), max(self.sizes.values())
         self.weights = nn.ModuleDict()
         for attention, activation in product(*map(self._keys, SEPARABLE)):
             self.weights[f"{attention}-{activation}"] = Weights(inputs, *self.largest, last)
@@ -137,8 +139,7 @@ class SuperLayer(nn.Module):
             y = self.attention.mix(lambda name: self._activated(x, edges, name))
         else:
             y = self._activated(x, edges, SHARED)
-        sizes = [size // self.shrink for size in self.hidden.options]
-        y = self.hidden.masked(y.movedim(-1, 1), sizes).movedim(1, -1)
+        y = self.hidden.masked(y.movedim(-1, 1), list(self.sizes.values())).movedim(1, -1)
         return y if self.last else self.heads.masked(y)
 
     def _activated(self, x: Tensor, edges: Structure, attention: str) -> Tensor:
@@ -153,7 +154,7 @@ class SuperLayer(nn.Module):
     def _linear(self, x: Tensor, edges: Structure, attention: str, activation: str) -> Tensor:
         """Run all but the activation, with the weights of one attention and activation."""
         weights = self.weights_for(attention, activation)
-        h = weights.transform(x, self.heads.largest, self.hidden.largest // self.shrink)
+        h = weights.transform(x, self.heads.largest, self.sizes[self.hidden.largest])
         if attention == SHARED:
             shares = self.attention.mix(lambda name: self._attend(name, h, weights, edges))
         else:
@@ -209,6 +210,7 @@ class MacroSupernetwork(nn.Module):
         features, classes, dropout, pool: As for `MacroNetwork`.
         separate: Of "attention" and "activation", those whose options have weights of their own.
         shrink: What hidden sizes are divided by.
+        classifier: As for `MacroNetwork`.
     """
 
     def __init__(
@@ -220,19 +222,23 @@ class MacroSupernetwork(nn.Module):
         pool: str,
         separate: Sequence[str] = (),
         shrink: int = 1,
+        classifier: bool = True,
     ) -> None:
         super().__init__()
         self.features = features
-        self.settings = {"classes": classes, "dropout": dropout, "pool": pool}
+        self.settings = {
+            "classes": classes, "dropout": dropout, "pool": pool, "classifier": classifier
+        }  # fmt: skip
         self.dropout, self.pool = dropout, pool
         self.layers = nn.ModuleList()
         inputs: tuple[int, ...] = (features,)
         for number, fields in enumerate(decisions, 1):
             last = number == len(decisions)
-            layer = SuperLayer(fields, inputs, last, dropout, separate, shrink)
+            fixed = classes if last and not classifier else None
+            layer = SuperLayer(fields, inputs, last, dropout, separate, shrink, fixed)
             self.layers.append(layer)
             inputs = layer.largest
-        self.classifier = nn.Linear(inputs[-1], classes)
+        self.classifier = nn.Linear(inputs[-1], classes) if classifier else None
 
     def forward(self, graph: Any) -> Tensor:
         """Return logits [n, classes] of the nodes, or the graphs, that are asked for."""
@@ -242,6 +248,8 @@ class MacroSupernetwork(nn.Module):
             flat = F.dropout(x.flatten(1), self.dropout, self.training)
             x = layer(flat.view(x.shape), edges)
         x = read_out(x, graph, self.pool)
+        if self.classifier is None:
+            return x
         return F.linear(x, self.classifier.weight[:, : x.shape[1]], self.classifier.bias)
 
     def collapsed(self, path: Mapping[str, int | tuple[int, ...]]) -> nn.Module:
@@ -251,15 +259,16 @@ class MacroSupernetwork(nn.Module):
         for number, layer in enumerate(self.layers):
             assert isinstance(layer, SuperLayer)
             fields = chosen(layer.choices, path)
-            fields["hidden"] //= layer.shrink
+            fields["hidden"] = layer.sizes[fields["hidden"]]
             for name, tensor in layer.plain(fields, inputs).items():
                 state[f"layers.{number}.{name}"] = tensor
             inputs = fields["heads"], fields["hidden"]
             options.append(tuple(fields[field] for field in FIELDS))
-        state["classifier.weight"] = self.classifier.weight[:, : inputs[-1]]
-        state["classifier.bias"] = self.classifier.bias
+        if self.classifier is not None:
+            state["classifier.weight"] = self.classifier.weight[:, : inputs[-1]]
+            state["classifier.bias"] = self.classifier.bias
         config: dict[str, Any] = {"layers": options, "features": self.features, **self.settings}
-        network = MacroNetwork(**config).to(self.classifier.weight)
+        network = MacroNetwork(**config).to(next(self.parameters()))
         network.config = config
         network.load_state_dict({name: state[name] for name in network.state_dict()})
         return network.train(self.training)

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from nas.errors import NasError, unknown
+from nas.optimizers import OPTIMIZERS
 from nas.precision import check_precision
 from nas.settings import fill, require_ranges, setting
 
@@ -28,7 +30,8 @@ class DifferentiableSettings:
     epochs: int = setting(50, "passes over the data")
     warm_up: float = setting(0.0, "share of the epochs in which gates are frozen")
     batch_size: int = setting(64, "examples a step, for weights and gates each")
-    weight_lr: float = setting(0.025, "learning rate of the weights (SGD) at the start")
+    weight_optimizer: str = setting("sgd", "of the weights: sgd or adam")
+    weight_lr: float = setting(0.025, "learning rate of the weights at the start")
     weight_lr_min: float = setting(0.001, "the same at the end of the cosine")
     momentum: float = setting(0.9, "of the weights' SGD")
     weight_decay: float = setting(3e-4, "of the weights")
@@ -49,6 +52,13 @@ class DifferentiableSettings:
 
     def __post_init__(self) -> None:
         check_precision(self.precision, "precision")
+        if self.weight_optimizer not in OPTIMIZERS:
+            raise unknown("strategy.weight_optimizer", self.weight_optimizer, OPTIMIZERS)
+        if self.weight_optimizer == "adam" and self.solver == "second-order":
+            raise NasError(
+                "strategy.solver=second-order differentiates through a step of SGD; it cannot go "
+                "with strategy.weight_optimizer=adam"
+            )
         ranges: dict[str, tuple[bool, str]] = {
             "regulariser_scale": (0 <= self.regulariser_scale < math.inf, "at least 0"),
             "partial_channels": (self.partial_channels >= 1, "at least 1"),

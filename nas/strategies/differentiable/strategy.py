@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from nas import registry
 from nas.errors import NasError
 from nas.mutables import Gate, Selection
+from nas.optimizers import make_optimizer
 from nas.precision import as_float, autocast
 from nas.space import Scores
 from nas.strategies.differentiable.settings import DifferentiableSettings
@@ -87,15 +88,16 @@ class DifferentiableStrategy:
         self._alike = list(alike.values())  # gates that are relaxed together
         self.weights = [w for w in supernet.parameters() if w.requires_grad]
         fused = device.type in ("cpu", "cuda")
-        self.weight_optimizer = torch.optim.SGD(
+        self.weight_optimizer = make_optimizer(
+            settings.weight_optimizer,
             self.weights,
             settings.weight_lr,
-            momentum=settings.momentum,
-            weight_decay=settings.weight_decay,
-            fused=fused,
+            settings.momentum,
+            settings.weight_decay,
+            fused,
         )
-        for weight in self.weights:  # the fused kernel cannot start some later than others
-            if settings.momentum:
+        if settings.weight_optimizer == "sgd" and settings.momentum:
+            for weight in self.weights:  # the fused kernel cannot start some later than others
                 self.weight_optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
         self.gate_optimizer = torch.optim.Adam(
             self.logits.values(),

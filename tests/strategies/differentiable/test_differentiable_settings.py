@@ -49,6 +49,13 @@ def test_values_out_of_range_are_refused_by_name(name: str, value: Any) -> None:
         DifferentiableSettings(**{name: value})
 
 
+def test_the_optimiser_of_the_weights() -> None:
+    with pytest.raises(NasError, match=r"strategy\.weight_optimizer 'adma'\. Did you mean 'adam'"):
+        DifferentiableSettings(weight_optimizer="adma")
+    with pytest.raises(NasError, match="second-order differentiates through a step of SGD"):
+        DifferentiableSettings(weight_optimizer="adam", solver="second-order")
+
+
 @pytest.mark.parametrize(
     ("warm_up", "epochs", "frozen"), [(0.0, 5, 0), (0.3, 50, 15), (0.4, 1, 0), (0.9, 5, 4)]
 )

@@ -219,6 +219,7 @@ STATES: dict[str, dict[str, Any]] = {
     "darts": {},
     "second-order": {"solver": "second-order"},
     "one-level": {"solver": "one-level"},
+    "adam": {"weight_optimizer": "adam"},
     "gdas": {"relaxation": "gumbel-hard", "temperature_start": 10.0},
     "snas": {"relaxation": "gumbel", "regularisers": ("entropy",)},
     "drnas": {"relaxation": "dirichlet", "regularisers": ("dirichlet-anchor",)},
@@ -261,6 +262,18 @@ def test_a_state_is_not_changed_by_further_steps(tiny_task: Task) -> None:
     logits = {name: a.clone() for name, a in state["logits"].items()}
     strategy.step(*two(tiny_task))
     assert all(torch.equal(state["logits"][name], a) for name, a in logits.items())
+
+
+def test_adam_moves_every_weight_alike(tiny_task: Task) -> None:
+    """The first step of Adam is the learning rate, whatever the gradient's size."""
+    strategy = on_cells(tiny_task, weight_optimizer="adam", weight_lr=0.01, weight_decay=0.0)
+    before = [weight.detach().clone() for weight in strategy.weights]
+    strategy.begin_epoch(0)
+    strategy.weight_step(two(tiny_task)[0])
+    for old, weight in zip(before, strategy.weights, strict=True):
+        moved, gradient = (weight.detach() - old).abs(), weight.grad
+        assert gradient is not None
+        assert torch.allclose(moved[gradient.abs() > 1e-4], torch.tensor(0.01), rtol=1e-2)
 
 
 def test_logits_start_nearly_equal_and_differ_by_seed(tiny_task: Task) -> None:
