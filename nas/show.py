@@ -22,9 +22,9 @@ def usual_info(space: SearchSpace) -> TaskInfo:
     """
     if space.kind in ("examples", "table"):
         return TaskInfo(*space.published_shapes)
-    from nas.data import load_task
+    from nas.plan import load_data
 
-    return load_task(space.default_data).info
+    return load_data(space.default_data, 0, "cpu", False, {}).info
 
 
 def describe(

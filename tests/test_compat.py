@@ -41,8 +41,8 @@ def test_a_space_of_a_user(tiny_task: Task) -> None:
             assert reason is None
 
 
-def test_a_class_of_a_user_is_a_space() -> None:
-    [pairing] = find_pairings(Net, "random", "proxy")
+def test_a_class_of_a_user_is_a_space(tiny_task: Task) -> None:
+    [pairing] = find_pairings(Net, "random", "proxy", tiny_task)
     assert pairing.space == f"{Path(__file__).parent / 'every.py'}:Net" and pairing.reason is None
 
 

@@ -23,8 +23,8 @@ FORMATS: dict[str, str] = {
     "json": "the architecture as JSON: the option of every decision",
     "genotype": "the architecture in the field's own notation",
     "python": "one source file of plain PyTorch, with its weights in a safetensors file beside it",
-    "torch": "a torch.export program with a dynamic batch size",
-    "onnx": "an ONNX model with a dynamic batch size, checked with ONNX Runtime",
+    "torch": "a torch.export program, for batches and graphs of any size",
+    "onnx": "an ONNX model, for batches and graphs of any size, checked with ONNX Runtime",
     "weights": "the weights as safetensors",
 }
 """Name -> one line."""

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from importlib import util
 from pathlib import Path
 from types import ModuleType
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nas.errors import NasError
+from nas.export.graph_inputs import AXES, INPUTS, input_axes, on_tensors
 from nas.export.request import Request
 from nas.export.source.by_config import by_config
+from nas.export.source.on_tensors import on_tensors as taking_tensors
 from nas.export.source.program import Program
 from nas.export.source.regenerate import regenerate
 from nas.export.source.template import file_text
-from nas.export.verify import examples, first_line, require_same
+from nas.export.verify import arguments, examples, first_line, require_same
 from nas.export.weights_file import metadata, save
 
 __all__ = ["write"]
@@ -33,30 +36,48 @@ def write(request: Request, path: Path) -> None:
     Raises:
         NasError: If something in the network cannot be expressed; it names the place.
     """
-    network = request.frozen_network("python")
+    plain = request.frozen_network("python")
+    network = on_tensors(plain, request.kind)
     batches = examples(network, request.input_shape, "python", request.info)
+    inputs = arguments(batches[0])
+    named = dict(zip(input_axes(network, len(inputs)), inputs, strict=True))
+    graph = named if request.kind in INPUTS else {}
+    notes = [*_notes(request), _shapes(request, graph)]
     with torch.no_grad():
-        output = type(network(batches[0]))
-    tokens = not batches[0].is_floating_point()
+        output = type(network(*inputs))
+    tokens = not inputs[0].is_floating_point()
 
     def attempt(program: Program) -> None:
-        text = file_text(program, request.input_shape, tokens, output, _notes(request))
+        if request.kind in INPUTS:
+            program = taking_tensors(program, INPUTS[request.kind])
+        text = file_text(program, request.input_shape, tokens, output, notes, graph)
         path.write_text(text, encoding="utf-8")
         save(program.state, path.with_suffix(".safetensors"), metadata(request))
         require_same(network, _load(path), batches, "python")
 
     try:
-        attempt(by_config(network))
+        attempt(by_config(plain))
     except NasError:
-        attempt(regenerate(network))
+        attempt(regenerate(plain))
+
+
+def _shapes(request: Request, graph: Mapping[str, Tensor]) -> str:
+    """Say what the network takes."""
+    if not graph:
+        return f"Input: [batch, {', '.join(map(str, request.input_shape))}]"
+    shown = []
+    for name, x in graph.items():
+        sizes = (AXES[name].get(axis, str(size)) for axis, size in enumerate(x.shape))
+        shown.append(f"{name} [{', '.join(sizes)}]")
+    return f"Inputs: {', '.join(shown)}"
 
 
 def _notes(request: Request) -> list[str]:
-    notes = [f"Input: [batch, {', '.join(map(str, request.input_shape))}]"]
+    """Say what was found."""
     notation = request.notation()
-    if request.space is not None and notation is not None:
-        notes.insert(0, f"Space {request.space.name}: {notation}")
-    return notes
+    if request.space is None or notation is None:
+        return []
+    return [f"Space {request.space.name}: {notation}"]
 
 
 def _load(path: Path) -> nn.Module:

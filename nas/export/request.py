@@ -35,6 +35,11 @@ class Request:
     architecture: Architecture | None = None
     info: TaskInfo | None = None
 
+    @property
+    def kind(self) -> str:
+        """Of the task; where it is not known, of images and vectors."""
+        return "examples" if self.info is None else self.info.kind
+
     def frozen_network(self, to: str) -> nn.Module:
         """Return a copy of the network, on the CPU and in evaluation mode.
 
@@ -58,6 +63,12 @@ class Request:
             return copy.deepcopy(self.network).cpu().eval()
         except Exception as error:  # whatever an attribute may raise
             raise NasError(f"export to {to}: the network cannot be copied: {error}") from error
+
+    def running_network(self, to: str) -> nn.Module:
+        """Return what `frozen_network` does, but to be called with tensors also for graphs."""
+        from nas.export.graph_inputs import on_tensors
+
+        return on_tensors(self.frozen_network(to), self.kind)
 
     def decided(self, to: str) -> tuple[SearchSpace, Architecture]:
         """Return space and architecture, which some formats cannot do without."""

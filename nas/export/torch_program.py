@@ -9,20 +9,24 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from nas.errors import NasError
+from nas.export.graph_inputs import input_axes
 from nas.export.request import Request
-from nas.export.verify import examples, first_line, require_same
+from nas.export.verify import Batch, arguments, examples, first_line, require_same
 
 __all__ = ["capture", "quiet", "write"]
 
-_LARGEST_BATCH = 2**31 - 1  # without a bound some versions of PyTorch refuse networks with `view`
+_LARGEST_SIZE = 2**31 - 1  # without a bound some versions of PyTorch refuse networks with `view`
 
 
 def write(request: Request, path: Path) -> None:
-    """Write the program; `torch.export.load(path).module()` runs it, on batches of any size."""
-    network = request.frozen_network("torch")
+    """Write the program; `torch.export.load(path).module()` runs it, on batches of any size.
+
+    Programs for graphs take what `NodeInputs` and `GraphInputs` take, of any size.
+    """
+    network = request.running_network("torch")
     batches = examples(network, request.input_shape, "torch", request.info)
     with quiet():
         program = capture(network, batches[0], "torch")
@@ -34,8 +38,8 @@ def write(request: Request, path: Path) -> None:
         require_same(network, loaded, batches, "torch")
 
 
-def capture(network: nn.Module, x: Tensor, to: str) -> torch.export.ExportedProgram:
-    """Trace a network into a graph with a dynamic batch size.
+def capture(network: nn.Module, x: Batch, to: str) -> torch.export.ExportedProgram:
+    """Trace a network into a graph with a dynamic batch size, or numbers of nodes and edges.
 
     Args:
         network: In evaluation mode.
@@ -46,8 +50,12 @@ def capture(network: nn.Module, x: Tensor, to: str) -> torch.export.ExportedProg
         NasError: If the network cannot be traced.
     """
     try:
-        shapes = ({0: torch.export.Dim("batch", max=_LARGEST_BATCH)},)
-        return torch.export.export(network, (x,), dynamic_shapes=shapes, strict=False)
+        inputs = arguments(x)
+        axes = [*input_axes(network, len(inputs)).values()]
+        names = {name for of in axes for name in of.values()}
+        sizes = {name: torch.export.Dim(name, max=_LARGEST_SIZE) for name in names}
+        shapes = tuple({axis: sizes[name] for axis, name in of.items()} for of in axes)
+        return torch.export.export(network, inputs, dynamic_shapes=shapes, strict=False)
     except Exception as error:  # torch.export raises what it likes, with pages of advice
         raise NasError(
             f"export to {to}: torch.export cannot trace the network: {first_line(error)}"

@@ -8,18 +8,27 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import NasError
+from nas.export.graph_inputs import INPUTS, random_graphs
 from nas.task import TaskInfo
 
-__all__ = ["examples", "first_line", "flat_outputs", "require_same"]
+__all__ = ["Batch", "arguments", "examples", "first_line", "flat_outputs", "require_same"]
+
+Batch = Tensor | tuple[Tensor, ...]
+"""What a network is called with: one input, or several."""
 
 _BATCHES = (3, 1)  # several and one: programs are easily specialised to either
 _TOLERANCE = {torch.float16: 1e-2, torch.bfloat16: 5e-2}  # a few roundings; 1e-5 otherwise
 
 
+def arguments(batch: Batch) -> tuple[Tensor, ...]:
+    """Return the inputs, one or several."""
+    return (batch,) if isinstance(batch, Tensor) else batch
+
+
 def examples(
     network: nn.Module, input_shape: Sequence[int], to: str, info: TaskInfo | None = None
-) -> list[Tensor]:
-    """Return random batches of 3 and of 1 on which a network runs.
+) -> Sequence[Batch]:
+    """Return random batches of 3 and of 1, or graphs, on which a network runs.
 
     A network that refuses real numbers is tried with integers (tokens).
 
@@ -30,19 +39,16 @@ def examples(
         info: What the task is, where that is known.
 
     Raises:
-        NasError: If the network does not run on inputs of this shape, or they are graphs.
+        NasError: If the network does not run on inputs of this shape.
     """
     if any(type(size) is not int or size < 1 for size in input_shape):
         raise NasError(f"export to {to}: input_shape={tuple(input_shape)} needs positive integers")
     generator = torch.Generator("cpu").manual_seed(0)
-    if info is not None and info.kind in ("nodes", "graphs"):
-        raise NasError(
-            f"export to {to}: the network takes graphs, for which the format has no input; "
-            "allowed: json, genotype, weights"
-        )
     shapes = [(batch, *input_shape) for batch in _BATCHES]
     floating = [p.dtype for p in network.parameters() if p.is_floating_point()]
     dtype = floating[0] if floating else torch.float32
+    if info is not None and info.kind in INPUTS:
+        return _graphs(network, info, to, dtype, generator)
     real = [torch.randn(shape, generator=generator, device="cpu").to(dtype) for shape in shapes]
     if info is not None and any(info.categories):
         real = [_rows(info, batch, generator).to(dtype) for batch in _BATCHES]
@@ -58,6 +64,19 @@ def examples(
     ) from problem
 
 
+def _graphs(
+    network: nn.Module, info: TaskInfo, to: str, dtype: torch.dtype, generator: torch.Generator
+) -> list[tuple[Tensor, ...]]:
+    graphs = random_graphs(network, info, dtype, generator)
+    problem = _problem(network, graphs)
+    if problem is not None:
+        raise NasError(
+            f"export to {to}: the network does not run on graphs with {info.input_shape[0]} "
+            f"features a node and {info.edge_features} an edge: {first_line(problem)}"
+        ) from problem
+    return graphs
+
+
 def _rows(info: TaskInfo, batch: int, generator: torch.Generator) -> Tensor:
     """Return random rows of a table, [batch, columns]."""
     rows = info.example(batch, generator)
@@ -65,11 +84,11 @@ def _rows(info: TaskInfo, batch: int, generator: torch.Generator) -> Tensor:
     return rows
 
 
-def _problem(network: nn.Module, batches: Sequence[Tensor]) -> Exception | None:
+def _problem(network: nn.Module, batches: Sequence[Batch]) -> Exception | None:
     try:
         with torch.no_grad():
             for x in batches:
-                network(x)
+                network(*arguments(x))
     except Exception as error:  # whatever a user's forward may raise
         return error
     return None
@@ -92,7 +111,7 @@ def flat_outputs(output: object) -> list[Tensor]:
 
 
 def require_same(
-    network: nn.Module, run: Callable[[Tensor], object], batches: Sequence[Tensor], to: str
+    network: nn.Module, run: Callable[..., object], batches: Sequence[Batch], to: str
 ) -> None:
     """Raise `NasError` unless `run` gives the network's outputs on every batch.
 
@@ -104,12 +123,12 @@ def require_same(
     """
     for x in batches:
         with torch.no_grad():
-            expected = flat_outputs(network(x))
+            expected = flat_outputs(network(*arguments(x)))
             try:
-                actual = flat_outputs(run(x))
+                actual = flat_outputs(run(*arguments(x)))
             except Exception as error:  # whatever generated code or a runtime may raise
                 raise NasError(
-                    f"export to {to}: what was written does not run on a batch of {len(x)}: "
+                    f"export to {to}: what was written does not run on {_described(x)}: "
                     f"{type(error).__name__}: {first_line(error)}"
                 ) from error
         if [y.shape for y in actual] != [y.shape for y in expected]:
@@ -119,6 +138,12 @@ def require_same(
             )
         for a, b in zip(actual, expected, strict=True):
             _require_close(a, b, to)
+
+
+def _described(batch: Batch) -> str:
+    if isinstance(batch, Tensor):
+        return f"a batch of {len(batch)}"
+    return f"a graph of {len(batch[0])} nodes and {batch[1].shape[1]} edges"
 
 
 def _require_close(actual: Tensor, expected: Tensor, to: str) -> None:

@@ -63,6 +63,13 @@ class GNNSupernetSettings(GNNNetworkSettings):
                 raise unknown("supernet.separate", name, _SEPARABLE)
 
 
+def _up_to(name: str, most: int, options: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the options up to the largest one that is wanted, which must be one of them."""
+    if most not in options:
+        raise NasError(f"space 'gnn': {name}={most}; allowed is {', '.join(map(str, options))}")
+    return options[: options.index(most) + 1]
+
+
 @registry.register(
     "search_spaces",
     "gnn",
@@ -70,26 +77,32 @@ class GNNSupernetSettings(GNNNetworkSettings):
     "Gao et al., Graph Neural Architecture Search (GraphNAS), IJCAI 2020, arXiv:1904.09981",
 )
 class GNN(GraphSpace):
-    """9,408 combinations in each of so many layers.
+    """9,408 combinations in each of so many layers, or fewer.
 
     Args:
         layers: How many layers there are.
+        most_heads: Of a layer; more are no options then.
+        most_hidden: The largest hidden size of a head.
     """
 
     name = "gnn"
     description = "graph networks: five decisions a layer"
 
-    def __init__(self, layers: int = 2) -> None:
+    def __init__(
+        self, layers: int = 2, most_heads: int = HEADS[-1], most_hidden: int = HIDDEN[-1]
+    ) -> None:
         if layers < 1:
             raise NasError(f"space 'gnn': layers={layers}; at least 1 is needed")
-        self._take_options(layers=layers)
+        heads = _up_to("most_heads", most_heads, HEADS)
+        hidden = _up_to("most_hidden", most_hidden, HIDDEN)
+        self._take_options(layers=layers, most_heads=most_heads, most_hidden=most_hidden)
         self.layers = layers
         fields = (
             ("attention", ATTENTIONS),
             ("aggregation", AGGREGATIONS),
             ("activation", ACTIVATIONS),
-            ("heads", HEADS),
-            ("hidden", HIDDEN),
+            ("heads", heads),
+            ("hidden", hidden),
         )
         self.decisions = tuple(
             Decision(f"layer{layer}/{field}", options, ordered=field in ("heads", "hidden"))
@@ -105,11 +118,15 @@ class GNN(GraphSpace):
         }
         if self.layers != 2:
             return {}
-        return {name: self._from_layers(layers) for name, layers in published.items()}
+        found = {name: self._from_layers(layers) for name, layers in published.items()}
+        return {name: architecture for name, architecture in found.items() if architecture}
 
-    def _from_layers(self, layers: Any) -> Architecture:
+    def _from_layers(self, layers: Any) -> Architecture | None:
+        """Return an architecture by its options; None where one is not in this space."""
         options = [option for layer in layers for option in layer]
-        pairs = zip(self.decisions, options, strict=True)
+        pairs = list(zip(self.decisions, options, strict=True))
+        if any(option not in decision.options for decision, option in pairs):
+            return None
         return Architecture(self.name, tuple(decision.index(option) for decision, option in pairs))
 
     def graph(self, architecture: Architecture) -> nx.DiGraph[str]:

@@ -15,7 +15,8 @@ import networkx as nx
 from nas import registry
 from nas.errors import NasError
 from nas.search_spaces.graph.space import GraphSpace, HiddenSettings
-from nas.settings import fill, require_ranges, setting
+from nas.search_spaces.sliced.groups import fill_group
+from nas.settings import require_ranges, setting
 from nas.space import Architecture, Decision, Path, Scores
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class GNNEdges(GraphSpace):
         return Supernet(EdgeSupernetwork(self._updates, **shapes), self.path)
 
     def _shapes(self, task: TaskInfo, settings: dict[str, Any], group: str) -> dict[str, Any]:
-        chosen = fill(GNNEdgesSettings, settings, group)
+        chosen = fill_group(GNNEdgesSettings, settings, group)
         return {
             "features": self.features(task),
             "classes": task.outputs,

@@ -14,7 +14,8 @@ import networkx as nx
 from nas import registry
 from nas.errors import NasError
 from nas.search_spaces.graph.space import GraphSpace, HiddenSettings
-from nas.settings import fill, require_ranges, setting
+from nas.search_spaces.sliced.groups import fill_group
+from nas.settings import require_ranges, setting
 from nas.space import Architecture, Decision, Path, Scores
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class GNNMicro(GraphSpace):
     def build(self, architecture: Architecture, task: TaskInfo, **settings: Any) -> nn.Module:
         from nas.search_spaces.graph.micro import MicroNetwork
 
-        chosen = fill(MicroSettings, settings, "network")
+        chosen = fill_group(MicroSettings, settings, "network")
         options = self.options(self.require(architecture))
         config: dict[str, Any] = {
             "inputs": [options[f"node{node}/input"] for node in self.nodes],
@@ -127,7 +128,7 @@ class GNNMicro(GraphSpace):
         from nas.search_spaces.sliced.options import without_cells
         from nas.supernet import Supernet
 
-        chosen = fill(MicroSettings, without_cells(options, self.name), "supernet")
+        chosen = fill_group(MicroSettings, without_cells(options, self.name), "supernet")
         decisions = {decision.name: decision for decision in self.decisions}
         features = self.features(task)
         network = MicroSupernetwork(decisions, features, task.outputs, **vars(chosen))

@@ -17,7 +17,8 @@ from nas import registry
 from nas.errors import NasError, unknown
 from nas.search_spaces.graph.cell_edges import edge_names
 from nas.search_spaces.graph.space import GraphSpace, HiddenSettings
-from nas.settings import fill, setting
+from nas.search_spaces.sliced.groups import fill_group
+from nas.settings import setting
 from nas.space import Architecture, Decision, Path, Scores
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ class GNNMP(GraphSpace):
         return Supernet(MPSupernetwork(self._edges, self._depth, **shapes), self.path)
 
     def _shapes(self, task: TaskInfo, settings: dict[str, Any], group: str) -> dict[str, Any]:
-        chosen = fill(MPSettings, settings, group)
+        chosen = fill_group(MPSettings, settings, group)
         return {
             "features": self.features(task),
             "classes": task.outputs,

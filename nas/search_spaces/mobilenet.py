@@ -17,7 +17,8 @@ from nas import registry
 from nas.errors import NasError, unknown
 from nas.search_spaces.cells.settings import STEMS
 from nas.search_spaces.cells.space import image_shape
-from nas.settings import fill, require_ranges, setting
+from nas.search_spaces.sliced.groups import GroupSettings, fill_group
+from nas.settings import require_ranges, setting
 from nas.space import Architecture, Choices, Decision, Path, Scores, SearchSpace
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ _STAGES = ("full", "kernel", "depth", "depth", "expansion", "expansion", "width"
 
 
 @dataclass
-class MobileSettings:
+class MobileSettings(GroupSettings):
     """Settings of the network, and of the supernet."""
 
     stem: str = setting("imagenet", "imagenet, or cifar (resolution / 8 rather than / 32)")
@@ -60,12 +61,12 @@ class MobileSettings:
 
     def __post_init__(self) -> None:
         if self.stem not in STEMS:
-            raise unknown("stem", self.stem, STEMS)
+            raise unknown(f"{self.group}.stem", self.stem, STEMS)
         ranges = {
             "scale": (0 < self.scale < float("inf"), "above 0"),
             "dropout": (0 <= self.dropout < 1, "0 to below 1"),
         }
-        require_ranges(self, "network", ranges)
+        require_ranges(self, self.group, ranges)
 
 
 @registry.register(
@@ -207,7 +208,7 @@ class MobileNet(SearchSpace):
         self, task: TaskInfo, settings: Mapping[str, Any], group: str
     ) -> tuple[float, dict[str, Any]]:
         """Return the scale and all else that shapes a network besides an architecture."""
-        chosen = fill(MobileSettings, settings, group)
+        chosen = fill_group(MobileSettings, settings, group)
         return chosen.scale, {
             "input_channels": image_shape(task, self.name)[0],
             "classes": task.outputs,

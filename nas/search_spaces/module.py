@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.errors import NasError
+from nas.search_spaces.own.data import OwnData
 from nas.search_spaces.own.functions import ConditionOf, Reason
 from nas.search_spaces.own.places import Place, graph_of, places_of
 from nas.space import (
@@ -45,6 +46,8 @@ class ModuleSpace(SearchSpace):
     Args:
         make: Makes the network with all its candidates: an `nn.Module` class, or a function. It is
             called with no arguments, or, if its first parameter is named `task`, with a `TaskInfo`.
+            Its attributes `kind` (such as "nodes") and `default_data` (a source), if there are any,
+            say which data it takes.
         name: Of the space; None takes the name of `make`.
         constraint: Says why a combination is not valid, from {decision: option} of the decisions
             that are active; None where it is. None takes the attribute `constraint` of `make`, such
@@ -66,7 +69,32 @@ class ModuleSpace(SearchSpace):
         self.decisions = ()
         self._places: tuple[Place, ...] = ()
         self._functions: dict[int, ConditionOf] = {}
+        self._data = OwnData(make, self)
         self._read(None)
+
+    # -- the data -----------------------------------------------------------------------------
+
+    @property
+    def kind(self) -> str:  # type: ignore[override]
+        """What the module says, or "examples"."""
+        return self._data.kind
+
+    @property
+    def default_data(self) -> str:  # type: ignore[override]
+        """What the module says, or the usual data of its kind if it runs on them."""
+        return self._data.source
+
+    @property
+    def published_shapes(self) -> tuple[tuple[int, ...], int]:  # type: ignore[override]
+        """Those of its data, or of images that it runs on."""
+        return self._data.shapes
+
+    def for_task(self, task: TaskInfo) -> ModuleSpace:
+        """Return this space; `NasError` for a task of another kind than the module says."""
+        self._data.require(getattr(task, "info", task))
+        return self
+
+    # -- the module ---------------------------------------------------------------------------
 
     def _read(self, task: TaskInfo | None) -> nn.Module:
         """Make the network and take the decisions from it."""
@@ -98,11 +126,9 @@ class ModuleSpace(SearchSpace):
 
         from torch import nn
 
-        from nas.task import TaskInfo as Info
-
         call = signature(self.make)
         wants_task = next(iter(call.parameters), None) == "task"
-        arguments = [task or Info((1, 8, 8), 10)] if wants_task else []
+        arguments = [task or self._data.info] if wants_task else []
         try:
             call.bind(*arguments)
         except TypeError as error:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from nas import registry
 from nas.errors import NasError, unknown
 from nas.search_spaces.graph.space import GraphSpace, HiddenSettings
-from nas.settings import fill
+from nas.search_spaces.sliced.groups import fill_group
 from nas.space import Architecture, Choices, Decision, Path, Scores
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ class NASBenchGraph(GraphSpace):
     def build(self, architecture: Architecture, task: TaskInfo, **settings: Any) -> nn.Module:
         from nas.search_spaces.graph.tree import TreeNetwork
 
-        chosen = fill(HiddenSettings, settings, "network")
+        chosen = fill_group(HiddenSettings, settings, "network")
         config: dict[str, Any] = {
             "links": self.links(self.require(architecture)),
             "operations": self.operations(architecture),
@@ -204,7 +204,7 @@ class NASBenchGraph(GraphSpace):
         from nas.search_spaces.sliced.options import without_cells
         from nas.supernet import Supernet
 
-        chosen = fill(HiddenSettings, without_cells(options, self.name), "supernet")
+        chosen = fill_group(HiddenSettings, without_cells(options, self.name), "supernet")
         inputs, operations = (
             [self.decisions[column] for column in columns]
             for columns in (_INPUT_COLUMNS, _OP_COLUMNS)

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from nas import registry
 from nas.errors import NasError
 from nas.search_spaces.cells.space import image_shape
-from nas.settings import fill, require_ranges, setting
+from nas.search_spaces.sliced.groups import GroupSettings, fill_group
+from nas.settings import require_ranges, setting
 from nas.space import Architecture, Choices, Decision, Path, Scores, SearchSpace
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ LAYERS = sum(_STAGES)
 
 
 @dataclass
-class MacroSettings:
+class MacroSettings(GroupSettings):
     """Settings of the network, and of the supernet."""
 
     channels: int = setting(32, "channels of the stem; every stage doubles them")
@@ -44,7 +45,7 @@ class MacroSettings:
 
     def __post_init__(self) -> None:
         positive = {name: (getattr(self, name) >= 1, "at least 1") for name in vars(self)}
-        require_ranges(self, "network", positive)
+        require_ranges(self, self.group, positive)
 
 
 @registry.register(
@@ -156,7 +157,7 @@ class NASBenchMacro(SearchSpace):
         )
 
     def _shapes(self, task: TaskInfo, settings: dict[str, Any], group: str) -> dict[str, Any]:
-        chosen = fill(MacroSettings, settings, group)
+        chosen = fill_group(MacroSettings, settings, group)
         channels = image_shape(task, self.name)[0]
         shapes = {"stages": list(_STAGES), "input_channels": channels, "classes": task.outputs}
         return {**shapes, **vars(chosen)}

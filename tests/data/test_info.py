@@ -73,3 +73,27 @@ def test_tokens_and_metrics(info: TaskInfo) -> None:
     assert info.tokens == {"tokens": 7, "sequence": 4}.get(info.kind, 0)
     assert info.metrics[:2] == ("accuracy", "loss")
     assert info.metrics[2:] == (("bits_per_byte",) if info.kind == "tokens" else ())
+
+
+def test_info_round_trip() -> None:
+    info = TaskInfo((3, 32, 32), 10)
+    assert TaskInfo.from_json(info.to_json()) == info
+    assert hash(info) == hash(TaskInfo((3, 32, 32), 10))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '{"input_shape": 3, "outputs": 2}',
+        '{"input_shape": [3, 0], "outputs": 2}',
+        '{"input_shape": [], "outputs": 2}',
+        '{"input_shape": [3]}',
+        '{"input_shape": ["3"], "outputs": 2}',
+        '{"input_shape": [3], "outputs": true}',
+    ],
+)
+def test_info_of_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(NasError, match="not the shapes of a task"):
+        TaskInfo.from_json(text)

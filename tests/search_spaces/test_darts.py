@@ -223,7 +223,7 @@ def test_path_sends_other_edges_to_none() -> None:
         ({"partial_channels": 0}, "supernet.partial_channels=0"),
         ({"channels": 0}, "channels=0: at least 1 is needed"),
         ({"layers": 2}, "layers=2: at least 3 are needed"),
-        ({"stem": "imgnet"}, "unknown stem 'imgnet'. Did you mean 'imagenet'?"),
+        ({"stem": "imgnet"}, "unknown supernet.stem 'imgnet'. Did you mean 'imagenet'?"),
         ({"chanels": 4}, "unknown setting of supernet 'chanels'. Did you mean 'channels'?"),
         ({"edge_gates": 1}, "supernet.edge_gates=1: expected bool"),
     ],
@@ -240,7 +240,7 @@ def test_supernet_refuses(options: dict[str, object], message: str) -> None:
         ({"channels": 6, "partial_channels": 4}, "network.partial_channels=4: must divide"),
         ({"partial_channels": 0}, "network.partial_channels=0"),
         ({"layers": 0}, "layers=0: at least 1 is needed"),
-        ({"stem": "x"}, "unknown stem 'x'. Allowed: cifar, imagenet."),
+        ({"stem": "x"}, "unknown network.stem 'x'. Allowed: cifar, imagenet."),
         ({"auxilary": True}, "Did you mean 'auxiliary'?"),
     ],
 )

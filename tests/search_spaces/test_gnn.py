@@ -40,6 +40,20 @@ def test_two_layers_at_least_one() -> None:
         GNN(0)
 
 
+def test_sizes_may_end_earlier() -> None:
+    space = GNN(layers=2, most_heads=4, most_hidden=32)
+    assert space.size == (7 * 4 * 8 * 3 * 4) ** 2
+    assert space.name == "gnn:most_heads=4,most_hidden=32"
+    assert not space.catalogue()
+    assert set(GNN(most_hidden=64).catalogue()) == {"gcn", "gat"}
+    assert set(GNN(most_heads=4).catalogue()) == {"gcn"}
+    supernet = space.supernet(TASK, shrink=4)
+    assert supernet.network.layers[0].weights["all-all"].linear.shape == (4, 8, 5)
+    for options in ({"most_heads": 3}, {"most_hidden": 512}):
+        with pytest.raises(NasError, match=r"space 'gnn': most_\w+=\d+; allowed is"):
+            GNN(**options)
+
+
 def test_gcn_and_gat_have_the_published_sizes() -> None:
     """Of Cora: 1,433 features; GCN 16 hidden features, GAT 8 heads of 8."""
     found = SPACE.catalogue()

@@ -153,8 +153,8 @@ def test_derive_takes_the_strongest() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"channels": 0}, "network.channels=0: expected at least 1"),
-        ({"head": 0}, "network.head=0: expected at least 1"),
+        ({"channels": 0}, "{}.channels=0: expected at least 1"),
+        ({"head": 0}, "{}.head=0: expected at least 1"),
         ({"cells": 3}, "unknown setting of {} 'cells'"),
     ],
 )

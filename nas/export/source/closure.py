@@ -10,11 +10,13 @@ from itertools import count
 from types import FunctionType, ModuleType
 from typing import Any, TypeGuard
 
+from nas.data.graph import Graph as FullGraph
 from nas.errors import NasError
 from nas.export.source import scopes
+from nas.export.source.graph import Graph
 from nas.export.source.layout import flat, lay_out
 from nas.export.source.order import Definition
-from nas.export.source.origin import environment, import_of, is_own, source_of
+from nas.export.source.origin import environment, import_of, is_own, plain_form, source_of
 from nas.export.source.symbols import Symbols
 from nas.export.source.values import Values
 
@@ -80,17 +82,18 @@ class Closure:
         if thing.__name__ == "<lambda>":
             raise NasError(f"export to python: {where} refers to a lambda; give it a name with def")
         if thing not in self.definitions:
-            text, line = source_of(thing)
+            plain = plain_form(thing)
+            text, line = source_of(plain)
             text = self.texts.get(thing, text)
             name = self.symbols.claim(thing, thing.__name__)
             text = re.sub(
-                rf"^((?:class|(?:async )?def) ){thing.__name__}\b",
+                rf"^((?:class|(?:async )?def) ){plain.__name__}\b",
                 rf"\1{name}",
                 text,
                 count=1,
                 flags=re.M,
             )
-            found = Definition(name, text, thing.__module__, line, environment(thing))
+            found = Definition(name, text, plain.__module__, line, environment(plain))
             self.define(thing, found)
         return self.definitions[thing].name
 
@@ -212,6 +215,9 @@ def _is_named(value: object) -> bool:
 
 
 def _unwrapped(value: object) -> object:
+    """Return what is behind decorators; a graph is one without methods that networks do without."""
+    if isinstance(value, type) and issubclass(value, FullGraph):
+        return Graph
     return inspect.unwrap(value) if callable(value) else value
 
 

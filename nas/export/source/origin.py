@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from nas.errors import NasError
 
-__all__ = ["environment", "import_of", "is_own", "source_of"]
+__all__ = ["environment", "import_of", "is_own", "plain_form", "source_of"]
 
 
 def is_own(module: str, referrer: str) -> bool:
@@ -31,6 +31,15 @@ def is_own(module: str, referrer: str) -> bool:
         return True
     place = getattr(sys.modules.get(top), "__file__", None) or ""
     return not re.search(r"[\\/](site|dist)-packages[\\/]", place)
+
+
+def plain_form(thing: type | FunctionType) -> type | FunctionType:
+    """Return what is written down for a definition: by default itself.
+
+    A function that is fast rather than plain says what (`nas.search_spaces.graph.written`).
+    """
+    plain: type | FunctionType = vars(thing).get("__written_as__", thing)
+    return plain
 
 
 def source_of(thing: type | FunctionType) -> tuple[str, int]:

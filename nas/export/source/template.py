@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+
+from torch import Tensor
 
 from nas.export.source.layout import WIDTH, lay_out
 from nas.export.source.program import Program
@@ -45,11 +47,11 @@ _MAIN = '''\
 def main() -> None:
     """Print the number of parameters, and the shape of the output for random inputs."""
     network = load() if WEIGHTS.exists() else build().eval()
-    x = {inputs}
+{inputs}
     with torch.no_grad():
-        y = network(x)
+        y = network({names})
     print(f"parameters: {{sum(p.numel() for p in network.parameters()):,}}")
-    print(f"input: {{list(x.shape)}}, output: {{{output}}}")
+{shown}
 '''
 
 _CALL = """\
@@ -59,7 +61,12 @@ if __name__ == "__main__":
 
 
 def file_text(
-    program: Program, input_shape: Sequence[int], tokens: bool, output: type, notes: Sequence[str]
+    program: Program,
+    input_shape: Sequence[int],
+    tokens: bool,
+    output: type,
+    notes: Sequence[str],
+    graph: Mapping[str, Tensor] | None = None,
 ) -> str:
     """Write the file.
 
@@ -69,23 +76,48 @@ def file_text(
         tokens: Whether the inputs are integers.
         output: The class of what the network returns.
         notes: Paragraphs about the network for the docstring at the top.
+        graph: The inputs of a network that takes a graph, by name.
     """
     shape = ", ".join(map(str, input_shape)) + ("," if len(input_shape) == 1 else "")
-    inputs = "torch.randint(2, (2, *INPUT_SHAPE))" if tokens else "torch.randn(2, *INPUT_SHAPE)"
-    shown = "list(y.shape)" if output.__name__ == "Tensor" else "type(y).__name__"
     head = [_docstring(notes), "from __future__ import annotations\n", program.symbols.imports()]
     blocks = [
         (f'INPUT_SHAPE = ({shape})\nWEIGHTS = Path(__file__).with_suffix(".safetensors")\n', True),
         *((definition.text, definition.is_constant) for definition in program.definitions),
         (_build(program), False),
         (_LOAD, False),
-        (_MAIN.format(inputs=inputs, output=shown), False),
+        (_main(tokens, output, graph or {}), False),
         (_CALL, False),
     ]
     text = "\n".join(head) + "\n\n" + blocks[0][0]
     for (_, was_constant), (block, is_constant) in pairwise(blocks):
         text += ("" if was_constant and is_constant else "\n\n") + block
     return text
+
+
+def _main(tokens: bool, output: type, graph: Mapping[str, Tensor]) -> str:
+    """Write the function that runs the network on random inputs."""
+    random = "torch.randint(2, (2, *INPUT_SHAPE))" if tokens else "torch.randn(2, *INPUT_SHAPE)"
+    inputs = _random_graph(graph) if graph else {"x": random}
+    shown = [f"{name}: {{list({name}.shape)}}" for name in graph] or ["input: {list(x.shape)}"]
+    result = "list(y.shape)" if output.__name__ == "Tensor" else "type(y).__name__"
+    shown[-1:] = [f"{shown[-1]}, output: {{{result}}}"]
+    return _MAIN.format(
+        inputs="\n".join(f"    {name} = {made}" for name, made in inputs.items()),
+        names=", ".join(inputs),
+        shown="\n".join(f'    print(f"{line}")' for line in shown),
+    )
+
+
+def _random_graph(inputs: Mapping[str, Tensor]) -> dict[str, str]:
+    """Write the inputs for a graph of ten nodes, or two of five; the second has no edges."""
+    made = {
+        "features": "torch.randn(10, *INPUT_SHAPE)",
+        "edges": f"torch.randint({5 if 'batch' in inputs else 10}, (2, 40))",
+        "batch": "torch.arange(10) // 5",
+    }
+    if "edge_features" in inputs:
+        made["edge_features"] = f"torch.randn(40, {inputs['edge_features'].shape[1]})"
+    return {name: made[name] for name in inputs}
 
 
 def _docstring(notes: Sequence[str]) -> str:

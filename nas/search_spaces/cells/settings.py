@@ -11,10 +11,10 @@ STEMS = ("cifar", "imagenet")
 EXECUTIONS = ("fused", "plain")
 
 
-def _require_positive(**values: int) -> None:
+def _require_positive(group: str, **values: int) -> None:
     for name, value in values.items():
         if value < 1:
-            raise NasError(f"{name}={value}: at least 1 is needed")
+            raise NasError(f"{group}.{name}={value}: at least 1 is needed")
 
 
 def _require_split(channels: int, partial_channels: int) -> None:
@@ -37,10 +37,10 @@ class CellNetworkSettings:
     partial_channels: int = setting(1, "operations see every k-th part of the channels")
 
     def __post_init__(self) -> None:
-        _require_positive(channels=self.channels, layers=self.layers)
+        _require_positive("network", channels=self.channels, layers=self.layers)
         _require_split(self.channels, self.partial_channels)
         if self.stem not in STEMS:
-            raise unknown("stem", self.stem, STEMS)
+            raise unknown("network.stem", self.stem, STEMS)
 
 
 @dataclass
@@ -69,14 +69,14 @@ class CellSupernetSettings(SuperCellSettings):
     stem: str = setting("cifar", "cifar, or imagenet (resolution / 8 before the cells)")
 
     def __post_init__(self) -> None:
-        _require_positive(channels=self.channels, layers=self.layers)
+        _require_positive("supernet", channels=self.channels, layers=self.layers)
         if self.layers < 3:
             raise NasError(
                 f"supernet.layers={self.layers}: at least 3 are needed, for there are two "
                 "reduction cells"
             )
         if self.stem not in STEMS:
-            raise unknown("stem", self.stem, STEMS)
+            raise unknown("supernet.stem", self.stem, STEMS)
         super().__post_init__()
 
 
@@ -90,7 +90,7 @@ class DenseNetworkSettings:
     partial_channels: int = setting(1, "operations see every k-th part of the channels")
 
     def __post_init__(self) -> None:
-        _require_positive(channels=self.channels, cells=self.cells)
+        _require_positive("network", channels=self.channels, cells=self.cells)
         _require_split(self.channels, self.partial_channels)
 
 
@@ -102,5 +102,5 @@ class DenseSupernetSettings(SuperCellSettings):
     cells: int = setting(5, "cells a stage")
 
     def __post_init__(self) -> None:
-        _require_positive(channels=self.channels, cells=self.cells)
+        _require_positive("supernet", channels=self.channels, cells=self.cells)
         super().__post_init__()

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import NasError
-from nas.search_spaces.cells.banks import JOINED, Bank, GroupStates, SharedBank, bank_class
+from nas.search_spaces.cells.bank import Bank
+from nas.search_spaces.cells.banks import JOINED, SharedBank, bank_class
 from nas.search_spaces.cells.gates import CellGates, Edge, Group, Key, Selected, groups_of
+from nas.search_spaces.cells.group_states import GroupStates
 from nas.search_spaces.cells.kernels import Side, combine, interleave
 from nas.search_spaces.cells.operations import PartialChannels, make_edge, make_operation
 
@@ -57,7 +59,7 @@ class SupercellOptions:
 class SuperCell(nn.Module):
     """A cell whose nodes take all earlier states, with a choice of operations on every edge.
 
-    Weights are kept in banks (see `banks.py`); both executions run on them. The fused one computes
+    Weights are kept in banks (see `bank.py`); both executions run on them. The fused one computes
     at once what a group of states contributes to all later ones: operations without weights once,
     convolutions of all edges side by side, the weights of the gates folded into batch norm or one
     contraction. The plain one, which it is tested against, runs one operation on one edge after

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from nas.search_spaces.graph.edge_updates import SLOPE, RowNorm, make_update
 from nas.search_spaces.graph.readout import owners, pooled, read_out
+from nas.search_spaces.graph.sparse_features import FeatureLinear, dropped
 from nas.search_spaces.graph.structure import Structure
 
 KINDS = ("node", "edge")
@@ -117,7 +118,7 @@ class EdgeStack(nn.Module):
     ) -> None:
         super().__init__()
         self.dropout, self.pool, self.edge_features = dropout, pool, edge_features
-        self.stem = nn.Linear(features, hidden)
+        self.stem = FeatureLinear(features, hidden)
         self.edge_stem = nn.Linear(max(1, edge_features), edge_hidden)
         self.cells = nn.ModuleList()
         for number in range(1, cells + 1):
@@ -133,9 +134,9 @@ class EdgeStack(nn.Module):
 
     def forward(self, graph: Any) -> Tensor:
         """Return logits [n, classes] of the nodes, or the graphs, that are asked for."""
-        x = F.dropout(graph.features, self.dropout, self.training)
-        given = graph.edge_features if self.edge_features else x.new_ones(graph.edges.shape[1], 1)
-        structure = Structure(graph.edges, len(x), x.dtype, given)
+        x = dropped(graph.features, self.dropout, self.training)
+        ones = graph.features.new_ones(graph.edges.shape[1], 1)
+        structure = Structure.of(graph, graph.edge_features if self.edge_features else ones)
         nodes, edges = [self.stem(x)] * 2, [self.edge_stem(structure.features)] * 2
         for cell in self.cells:
             node, edge = cell(nodes, edges, structure)

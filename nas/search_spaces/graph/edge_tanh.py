@@ -8,10 +8,23 @@ import torch
 from torch import Tensor
 
 from nas.search_spaces.graph.structure import Structure
+from nas.search_spaces.graph.written import written_as
 
 _ENTRIES = 2**20  # of a part: so many stay in a cache
 
 
+def edge_tanh_by_edge(a: Tensor, b: Tensor, units: Tensor, edges: Structure) -> Tensor:
+    """Return <units, tanh(a[target(e), h] + b[source(e), h])> of every edge, [E, heads].
+
+    Args:
+        a, b: Features of the nodes, [N, heads, D].
+        units: [D].
+        edges: The graph.
+    """
+    return torch.tanh(a[edges.target] + b[edges.source]) @ units
+
+
+@written_as(edge_tanh_by_edge)
 def edge_tanh(a: Tensor, b: Tensor, units: Tensor, edges: Structure) -> Tensor:
     """Return <units, tanh(a[target(e), h] + b[source(e), h])> of every edge, [E, heads].
 
@@ -23,13 +36,9 @@ def edge_tanh(a: Tensor, b: Tensor, units: Tensor, edges: Structure) -> Tensor:
         edges: The graph.
     """
     if torch.compiler.is_compiling():
-        return _plain(a, b, units, edges.target, edges.source)
+        return edge_tanh_by_edge(a, b, units, edges)
     scores: Tensor = _EdgeTanh.apply(a, b, units, edges)
     return scores
-
-
-def _plain(a: Tensor, b: Tensor, units: Tensor, target: Tensor, source: Tensor) -> Tensor:
-    return torch.tanh(a[target] + b[source]) @ units
 
 
 class _EdgeTanh(torch.autograd.Function):
@@ -43,7 +52,7 @@ class _EdgeTanh(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         a, b, units = ctx.saved_tensors
         if torch.is_grad_enabled():  # to be differentiated again
-            scores = _plain(a, b, units, ctx.edges.target, ctx.edges.source)
+            scores = edge_tanh_by_edge(a, b, units, ctx.edges)
             given = torch.autograd.grad(scores, (a, b, units), gradients[0], create_graph=True)
             return (*given, None)
         return (*_by_parts(a, b, units, gradients[0], ctx.edges), None)

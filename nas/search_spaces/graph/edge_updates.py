@@ -9,6 +9,7 @@ sqrt(E[m^2] - E[m]); here it is sqrt(E[m^2] - E[m]^2).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -21,12 +22,28 @@ from nas.search_spaces.graph.sums import edge_max
 SLOPE = 0.2  # of LeakyReLU
 EPSILON = 1e-5  # below it no root is taken
 
+
+def difference(source: Tensor, target: Tensor) -> Tensor:
+    """Return |u - v|."""
+    return (source - target).abs()
+
+
+def similarity(source: Tensor, target: Tensor) -> Tensor:
+    """Return exp(-(u - v)^2 / 2)."""
+    return torch.exp(-(source - target).square() / 2)
+
+
+def middle(source: Tensor, target: Tensor) -> Tensor:
+    """Return (u + v) / 2."""
+    return (source + target) / 2
+
+
 RELATIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "sub": lambda source, target: (source - target).abs(),
-    "gauss": lambda source, target: torch.exp(-(source - target).square() / 2),
+    "sub": difference,
+    "gauss": similarity,
     "max": torch.maximum,
     "sum": torch.add,
-    "mean": lambda source, target: (source + target) / 2,
+    "mean": middle,
     "had": torch.mul,
 }
 """What an edge sees of its two nodes, [E, D] for [E, D] and [E, D]."""
@@ -63,8 +80,8 @@ AGGREGATIONS: dict[str, Callable[[Tensor, Structure], Tensor]] = {
     "sum": message_sum,
     "max": edge_max,
     "std": message_deviation,
-    "gem2": lambda messages, edges: message_power_mean(messages, edges, 2),
-    "gem3": lambda messages, edges: message_power_mean(messages, edges, 3),
+    "gem2": partial(message_power_mean, power=2),
+    "gem3": partial(message_power_mean, power=3),
 }
 """How messages are joined at every node, [N, D] for [E, D]."""
 

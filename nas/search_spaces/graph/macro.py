@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from nas.search_spaces.graph.attention import WITH_VECTORS, attend
 from nas.search_spaces.graph.readout import read_out
+from nas.search_spaces.graph.sparse_features import FeatureLinear, Features, dropped
 from nas.search_spaces.graph.structure import Structure
 from nas.search_spaces.graph.sums import weighted_max, weighted_sum
 
@@ -92,7 +93,7 @@ class MacroLayer(nn.Module):
         self.attention, self.aggregation, self.activation = attention, aggregation, activation
         self.heads, self.last, self.dropout = heads, last, dropout
         self.sharing_key = (attention, activation)  # what weights agree in beside their shapes
-        self.linear = nn.Linear(c_in, heads * hidden, bias=False)
+        self.linear = FeatureLinear(c_in, heads * hidden, bias=False)
         nn.init.xavier_uniform_(self.linear.weight)
         self.bias = nn.Parameter(torch.zeros(hidden if last else heads * hidden))
         self.vectors = vectors_of(heads, hidden) if attention in WITH_VECTORS else None
@@ -102,7 +103,7 @@ class MacroLayer(nn.Module):
             nn.init.uniform_(self.general, -(hidden**-0.5), hidden**-0.5)
         self.mlp = MLP(hidden) if aggregation == "mlp" else None
 
-    def forward(self, x: Tensor, edges: Structure) -> Tensor:
+    def forward(self, x: Features, edges: Structure) -> Tensor:
         """Return [N, heads * hidden], or [N, hidden] from the last layer, for [N, c_in]."""
         h = self.linear(x).unflatten(1, (self.heads, -1))
         weights = attend(self.attention, h, self.vectors, self.general, edges)
@@ -175,9 +176,9 @@ class MacroNetwork(nn.Module):
 
     def forward(self, graph: Any) -> Tensor:
         """Return logits [n, classes] of the nodes, or the graphs, that are asked for."""
-        x = graph.features
-        edges = Structure(graph.edges, len(x), x.dtype).with_loops
-        for layer in self.layers:
-            x = layer(F.dropout(x, self.dropout, self.training), edges)
+        x: Any = dropped(graph.features, self.dropout, self.training)
+        edges = Structure.of(graph).with_loops
+        for number, layer in enumerate(self.layers):
+            x = layer(F.dropout(x, self.dropout, self.training) if number else x, edges)
         logits: Tensor = self.classifier(read_out(x, graph, self.pool))
         return logits

@@ -31,6 +31,7 @@ from nas.search_spaces.graph.macro import (
     vectors_of,
 )
 from nas.search_spaces.graph.readout import read_out
+from nas.search_spaces.graph.sparse_features import Features, dropped, transformed
 from nas.search_spaces.graph.structure import Structure
 from nas.search_spaces.graph.sums import weighted_sum
 from nas.search_spaces.sliced.choice import Choice, Size, chosen
@@ -62,10 +63,11 @@ class Weights(nn.Module):
         nn.init.uniform_(self.general, -(hidden**-0.5), hidden**-0.5)
         self.mlp = MLP(hidden)
 
-    def transform(self, x: Tensor, heads: int, hidden: int) -> Tensor:
+    def transform(self, x: Features, heads: int, hidden: int) -> Tensor:
         """Return W x, [N, heads, hidden], for [N, features] or [N, heads before, hidden before]."""
         weight = self.cut(heads, hidden, x.shape[1:])
-        return F.linear(x.flatten(1), weight).view(-1, heads, hidden)
+        rows = x.flatten(1) if isinstance(x, Tensor) else x
+        return transformed(rows, weight).view(-1, heads, hidden)
 
     def cut(self, heads: int, hidden: int, inputs: Sequence[int]) -> Tensor:
         """Return the part of the transform that some sizes need, as a matrix."""
@@ -133,7 +135,7 @@ class SuperLayer(nn.Module):
         assert isinstance(found, Weights)
         return found
 
-    def forward(self, x: Tensor, edges: Structure) -> Tensor:
+    def forward(self, x: Features, edges: Structure) -> Tensor:
         """Return [N, heads, hidden], or [N, hidden] from the last layer, at the largest sizes."""
         if "attention" in self.separate:
             y = self.attention.mix(lambda name: self._activated(x, edges, name))
@@ -142,7 +144,7 @@ class SuperLayer(nn.Module):
         y = self.hidden.masked(y.movedim(-1, 1), list(self.sizes.values())).movedim(1, -1)
         return y if self.last else self.heads.masked(y)
 
-    def _activated(self, x: Tensor, edges: Structure, attention: str) -> Tensor:
+    def _activated(self, x: Features, edges: Structure, attention: str) -> Tensor:
         """Run everything with one attention, or with the mixture of all."""
         if "activation" in self.separate:
             return self.activation.mix(
@@ -151,7 +153,7 @@ class SuperLayer(nn.Module):
         y = self._linear(x, edges, attention, SHARED)
         return self.activation.mix(lambda name: ACTIVATIONS[name](y))
 
-    def _linear(self, x: Tensor, edges: Structure, attention: str, activation: str) -> Tensor:
+    def _linear(self, x: Features, edges: Structure, attention: str, activation: str) -> Tensor:
         """Run all but the activation, with the weights of one attention and activation."""
         weights = self.weights_for(attention, activation)
         h = weights.transform(x, self.heads.largest, self.sizes[self.hidden.largest])
@@ -242,14 +244,14 @@ class MacroSupernetwork(nn.Module):
 
     def forward(self, graph: Any) -> Tensor:
         """Return logits [n, classes] of the nodes, or the graphs, that are asked for."""
-        x = graph.features
-        edges = Structure(graph.edges, len(x), x.dtype).with_loops
-        for layer in self.layers:
-            flat = F.dropout(x.flatten(1), self.dropout, self.training)
-            x = layer(flat.view(x.shape), edges)
+        x: Any = dropped(graph.features, self.dropout, self.training)
+        edges = Structure.of(graph).with_loops
+        for number, layer in enumerate(self.layers):
+            x = layer(F.dropout(x, self.dropout, self.training) if number else x, edges)
         x = read_out(x, graph, self.pool)
         if self.classifier is None:
-            return x
+            logits: Tensor = x
+            return logits
         return F.linear(x, self.classifier.weight[:, : x.shape[1]], self.classifier.bias)
 
     def collapsed(self, path: Mapping[str, int | tuple[int, ...]]) -> nn.Module:

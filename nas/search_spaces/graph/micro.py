@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from nas.search_spaces.graph.macro import ACTIVATIONS
 from nas.search_spaces.graph.operations import make_operation
 from nas.search_spaces.graph.readout import read_out
+from nas.search_spaces.graph.sparse_features import FeatureLinear, Features, dropped
 from nas.search_spaces.graph.structure import Structure
 
 COMBINE = ("add", "product", "concat")
@@ -55,10 +55,10 @@ class MicroCell(nn.Module):
         self.inputs, self.activation, self.combined = tuple(inputs), activation, combined
         # What weights agree in beside their shapes.
         self.sharing_key = (tuple(operations), activation)
-        self.stems = nn.ModuleList(nn.Linear(features, hidden) for features in before)
+        self.stems = nn.ModuleList(FeatureLinear(features, hidden) for features in before)
         self.nodes = nn.ModuleList(make_operation(name, hidden) for name in operations)
 
-    def forward(self, one: Tensor, two: Tensor, edges: Structure) -> Tensor:
+    def forward(self, one: Features, two: Features, edges: Structure) -> Tensor:
         """Return [N, hidden], or [N, nodes * hidden] where nodes are concatenated."""
         states = [stem(x) for stem, x in zip(self.stems, (one, two), strict=True)]
         for source, node in zip(self.inputs, self.nodes, strict=True):
@@ -107,8 +107,8 @@ class MicroNetwork(nn.Module):
 
     def forward(self, graph: Any) -> Tensor:
         """Return logits [n, classes] of the nodes, or the graphs, that are asked for."""
-        x = F.dropout(graph.features, self.dropout, self.training)
-        edges = Structure(graph.edges, len(x), x.dtype)
+        x: Any = dropped(graph.features, self.dropout, self.training)
+        edges = Structure.of(graph)
         one, two = x, x
         for cell in self.cells:
             one, two = two, cell(one, two, edges)

@@ -9,20 +9,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from nas.mutables import OneOf
 from nas.search_spaces.graph.macro import ACTIVATIONS
 from nas.search_spaces.graph.micro import MicroNetwork, combine
 from nas.search_spaces.graph.operations import make_operation
 from nas.search_spaces.graph.readout import read_out
+from nas.search_spaces.graph.sparse_features import FeatureLinear, Features, dropped
 from nas.search_spaces.graph.structure import Structure
 from nas.search_spaces.sliced.choice import Choice
 from nas.space import Decision
 
 __all__ = ["MicroSupernetwork"]
 
-Given = Tensor | Mapping[str, Tensor]
+Given = Features | Mapping[str, Tensor]
 """The graph's features, or what a cell gives by how its nodes are combined."""
 
 
@@ -138,7 +138,7 @@ class MicroSupernetwork(nn.Module):
         self.cells = nn.ModuleList()
         for number in range(cells):
             stems = [
-                nn.Linear(features, hidden)
+                FeatureLinear(features, hidden)
                 if number + place < 2
                 else Reader(self.gates, hidden, count, hidden)
                 for place in (0, 1)
@@ -148,8 +148,8 @@ class MicroSupernetwork(nn.Module):
 
     def forward(self, graph: Any) -> Tensor:
         """Return logits [n, classes] of the nodes, or the graphs, that are asked for."""
-        x = F.dropout(graph.features, self.dropout, self.training)
-        edges = Structure(graph.edges, len(x), x.dtype)
+        x = dropped(graph.features, self.dropout, self.training)
+        edges = Structure.of(graph)
         one: Given = x
         two: Given = x
         for cell in self.cells:

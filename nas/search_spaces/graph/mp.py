@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from nas.search_spaces.graph.cell_edges import edge_names
 from nas.search_spaces.graph.message_passing import make_aggregation, make_filter
 from nas.search_spaces.graph.readout import read_out
+from nas.search_spaces.graph.sparse_features import FeatureLinear, dropped
 from nas.search_spaces.graph.structure import Structure
 
 
@@ -66,7 +67,7 @@ class MPStack(nn.Module):
     ) -> None:
         super().__init__()
         self.dropout, self.pool, self.edge_features = dropout, pool, edge_features
-        self.stem = nn.Linear(features, hidden)
+        self.stem = FeatureLinear(features, hidden)
         self.cells = nn.ModuleList()
         for number in range(depth):
             cell = MPCell(nodes, hidden)
@@ -87,9 +88,9 @@ class MPStack(nn.Module):
 
     def states(self, graph: Any, depth: int) -> list[Tensor]:
         """Return the features of all nodes after every cell, [N, hidden] each."""
-        x = F.dropout(graph.features, self.dropout, self.training)
+        x = dropped(graph.features, self.dropout, self.training)
         own = graph.edge_features if self.edge_features else None
-        edges = Structure(graph.edges, len(x), x.dtype, own)
+        edges = Structure.of(graph, own)
         found = [self.stem(x)]
         for cell in list(self.cells)[:depth]:
             found.append(cell(found[-1], edges))

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nas.search_spaces.graph.structure import counted
+
 POOLS = ("mean", "max", "sum")
 
 
@@ -28,7 +30,8 @@ def owners(graph: Any) -> Tensor:
     if graph.batch is not None:
         batch: Tensor = graph.batch
         return batch
-    return torch.zeros(len(graph.features), dtype=torch.int64, device=graph.features.device)
+    nodes = graph.features.shape[0]
+    return torch.zeros(nodes, dtype=torch.int64, device=graph.features.device)
 
 
 def pooled(x: Tensor, owner: Tensor, graphs: int, pool: str) -> Tensor:
@@ -42,5 +45,6 @@ def pooled(x: Tensor, owner: Tensor, graphs: int, pool: str) -> Tensor:
     """
     index = owner[:, None].expand_as(x)
     start = x.new_zeros(graphs, x.shape[1])
-    reduce = {"mean": "mean", "max": "amax", "sum": "sum"}[pool]
-    return start.scatter_reduce(0, index, x, reduce, include_self=False)
+    reduce = "amax" if pool == "max" else "sum"
+    joined = start.scatter_reduce(0, index, x, reduce, include_self=False)
+    return joined / counted(owner, graphs).clamp_min(1)[:, None] if pool == "mean" else joined

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from nas.errors import NasError, unknown
+from nas.search_spaces.sliced.groups import GroupSettings
 from nas.settings import require_ranges, setting
 from nas.space import SearchSpace
 
@@ -19,13 +20,11 @@ KINDS = ("nodes", "graphs")
 
 
 @dataclass
-class GraphNetworkSettings:
+class GraphNetworkSettings(GroupSettings):
     """Settings that networks on graphs have in common."""
 
     dropout: float = setting(0.6, "share of the features that is dropped in training")
     pool: str = setting("mean", "how the nodes of a graph are joined: mean, max or sum")
-
-    group: ClassVar[str] = "network"
 
     def __post_init__(self) -> None:
         if self.pool not in POOLS:

@@ -3,9 +3,25 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
+
+
+def by_target(target: Tensor) -> Tensor:
+    """Return the places of edges with some targets, in the order of these, [E].
+
+    A traced program keeps their order: it sums edge by edge, and ONNX knows no stable sort.
+    """
+    if torch.compiler.is_compiling():
+        return torch.arange(target.shape[0], device=target.device)
+    return target.argsort(stable=True)
+
+
+def counted(index: Tensor, size: int) -> Tensor:
+    """Return how often every number from 0 to below a size is there, int64 [size]."""
+    return index.new_zeros(size).index_add(0, index, torch.ones_like(index))
 
 
 class Structure:
@@ -22,16 +38,21 @@ class Structure:
         self, edges: Tensor, nodes: int, dtype: torch.dtype, features: Tensor | None = None
     ) -> None:
         self.nodes, self.dtype = nodes, dtype
-        self.order = edges[1].argsort(stable=True)
+        self.order = by_target(edges[1])
         """The place of every edge in `edges` [E]: here they are sorted by target."""
         self.source, self.target = edges[:, self.order].unbind()
         self.features = None if features is None else features[self.order]
         """Of the edges as they are sorted, [E, G]."""
 
+    @classmethod
+    def of(cls, graph: Any, features: Tensor | None = None) -> Structure:
+        """Return the edges of a graph (`nas.data.graph.Graph`); `features` are theirs, [E, G]."""
+        return cls(graph.edges, graph.features.shape[0], graph.features.dtype, features)
+
     @cached_property
     def rows(self) -> Tensor:
         """Where the edges into every node start and the last ones end, [N + 1]."""
-        counts = torch.bincount(self.target, minlength=self.nodes)
+        counts = counted(self.target, self.nodes)
         return torch.cat([counts.new_zeros(1), counts.cumsum(0)])
 
     @cached_property
@@ -65,7 +86,7 @@ class Structure:
     @cached_property
     def ones(self) -> Tensor:
         """A weight of 1 for every edge, [E, 1]."""
-        return torch.ones(len(self.source), 1, dtype=self.dtype, device=self.source.device)
+        return torch.ones_like(self.source, dtype=self.dtype)[:, None]
 
     @cached_property
     def symmetric(self) -> Tensor:

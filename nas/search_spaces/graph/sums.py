@@ -17,8 +17,24 @@ from torch import Tensor
 from torch.utils._python_dispatch import _disable_current_modes
 
 from nas.search_spaces.graph.structure import Structure
+from nas.search_spaces.graph.written import written_as
 
 
+def weighted_sum_by_edge(x: Tensor, weights: Tensor, edges: Structure) -> Tensor:
+    """Return y[i, h] = sum over the edges e into i of weights[e, h] x[source(e), h].
+
+    A message is made for every edge.
+
+    Args:
+        x: Features of the nodes, [N, heads, D].
+        weights: Of the edges, [E, heads], or [E, 1] for all heads.
+        edges: The graph.
+    """
+    messages = x[edges.source] * weights.unsqueeze(-1)
+    return torch.zeros_like(x).index_add(0, edges.target, messages.to(x.dtype))
+
+
+@written_as(weighted_sum_by_edge)
 def weighted_sum(x: Tensor, weights: Tensor, edges: Structure) -> Tensor:
     """Return y[i, h] = sum over the edges e into i of weights[e, h] x[source(e), h].
 
@@ -36,12 +52,6 @@ def weighted_sum(x: Tensor, weights: Tensor, edges: Structure) -> Tensor:
     return y.to(x.dtype)
 
 
-def weighted_sum_by_edge(x: Tensor, weights: Tensor, edges: Structure) -> Tensor:
-    """Do as `weighted_sum` with one message an edge: its reference."""
-    messages = x[edges.source] * weights.unsqueeze(-1)
-    return torch.zeros_like(x).index_add(0, edges.target, messages.to(x.dtype))
-
-
 def neighbour_sum(x: Tensor, edges: Structure) -> Tensor:
     """Return the sum over the edges into every node, [N, D] for [N, D]."""
     return weighted_sum(x.unsqueeze(1), edges.ones, edges).squeeze(1)
@@ -52,6 +62,20 @@ def neighbour_mean(x: Tensor, edges: Structure) -> Tensor:
     return neighbour_sum(x, edges) / edges.degree.clamp_min(1)[:, None]
 
 
+def weighted_max_by_edge(x: Tensor, weights: Tensor, edges: Structure) -> Tensor:
+    """Return y[i, h, d] = max over the edges e into i of weights[e, h] x[source(e), h, d].
+
+    It is 0 without edges. A message is made for every edge.
+
+    Args:
+        x: Features of the nodes, [N, heads, D].
+        weights: Of the edges, [E, heads], or [E, 1] for all heads.
+        edges: The graph.
+    """
+    return edge_max(x[edges.source] * weights.unsqueeze(-1), edges)
+
+
+@written_as(weighted_max_by_edge)
 def weighted_max(x: Tensor, weights: Tensor, edges: Structure) -> Tensor:
     """Return y[i, h, d] = max over the edges e into i of weights[e, h] x[source(e), h, d].
 
@@ -63,7 +87,7 @@ def weighted_max(x: Tensor, weights: Tensor, edges: Structure) -> Tensor:
         edges: The graph.
     """
     if torch.compiler.is_compiling():
-        return edge_max(x[edges.source] * weights.unsqueeze(-1), edges)
+        return weighted_max_by_edge(x, weights, edges)
     if weights.shape[1] != x.shape[1]:
         return weighted_max(x.flatten(1).unsqueeze(1), weights, edges).view_as(x)
     y: Tensor = _WeightedMax.apply(x, weights.to(x.dtype), edges)
@@ -85,6 +109,17 @@ def edge_softmax(scores: Tensor, edges: Structure) -> Tensor:
     return raised / total[edges.target]
 
 
+def edge_dots_by_edge(a: Tensor, b: Tensor, edges: Structure) -> Tensor:
+    """Return the products <a[target(e), h], b[source(e), h]> of every edge, [E, heads].
+
+    Args:
+        a, b: Features of the nodes, [N, heads, D].
+        edges: The graph.
+    """
+    return (a[edges.target] * b[edges.source]).sum(-1)
+
+
+@written_as(edge_dots_by_edge)
 def edge_dots(a: Tensor, b: Tensor, edges: Structure) -> Tensor:
     """Return the products <a[target(e), h], b[source(e), h]> of every edge, [E, heads].
 
@@ -94,7 +129,7 @@ def edge_dots(a: Tensor, b: Tensor, edges: Structure) -> Tensor:
     """
     # torch's sampled products refuse more entries than a matrix has, as of edges that are doubled
     if torch.compiler.is_compiling() or len(edges.source) > edges.nodes**2:
-        return (a[edges.target] * b[edges.source]).sum(-1)
+        return edge_dots_by_edge(a, b, edges)
     dtype = torch.promote_types(a.dtype, torch.float32)
     dots: Tensor = _EdgeDots.apply(a.to(dtype), b.to(dtype), edges)
     return dots.to(a.dtype)
@@ -106,7 +141,7 @@ class _WeightedSum(torch.autograd.Function):
         ctx.edges = edges
         ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, weights)
         y = torch.empty_like(x, memory_format=torch.contiguous_format)
-        with _kernels(x):
+        with kernels(x):
             for head in range(x.shape[1]):
                 y[:, head] = _matrix(weights[:, head], edges) @ x[:, head]
         return y
@@ -130,7 +165,7 @@ class _EdgeDots(torch.autograd.Function):
         ctx.edges = edges
         ctx.save_for_backward(a, b)
         dots = a.new_empty(len(edges.source), a.shape[1])
-        with _kernels(a):
+        with kernels(a):
             pattern = _matrix(a.new_zeros(len(edges.source)), edges)
             for head in range(a.shape[1]):
                 found = torch.sparse.sampled_addmm(pattern, a[:, head], b[:, head].T)
@@ -206,7 +241,7 @@ def _matrix(weights: Tensor, edges: Structure) -> Tensor:
 
 
 @contextmanager
-def _kernels(x: Tensor) -> Iterator[None]:
+def kernels(x: Tensor) -> Iterator[None]:
     """Run what is inside as one operation, which counters of others do not look into."""
     with (
         warnings.catch_warnings(),

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from nas.search_spaces.graph.operations import make_operation
 from nas.search_spaces.graph.readout import read_out
+from nas.search_spaces.graph.sparse_features import FeatureLinear, dropped
 from nas.search_spaces.graph.structure import Structure
 
 
@@ -76,14 +77,14 @@ class TreeNetwork(nn.Module):
         super().__init__()
         self.links, self.leaves = tuple(links), leaves(links, operations)
         self.dropout, self.pool = dropout, pool
-        self.stem = nn.Linear(features, hidden)
+        self.stem = FeatureLinear(features, hidden)
         self.nodes = nn.ModuleList(TreeOperation(name, hidden) for name in operations)
         self.classifier = nn.Linear(len(self.leaves) * hidden, classes)
 
     def forward(self, graph: Any) -> Tensor:
         """Return logits [n, classes] of the nodes, or the graphs, that are asked for."""
-        x = F.dropout(graph.features, self.dropout, self.training)
-        edges = Structure(graph.edges, len(x), x.dtype)
+        x = dropped(graph.features, self.dropout, self.training)
+        edges = Structure.of(graph)
         states = [F.relu(self.stem(x))]
         for source, node in zip(self.links, self.nodes, strict=True):
             states.append(node(states[source], edges))

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from nas.mutables import Mutable, OneOf
 from nas.search_spaces.graph.readout import read_out
+from nas.search_spaces.graph.sparse_features import FeatureLinear, dropped
 from nas.search_spaces.graph.structure import Structure
 from nas.search_spaces.graph.tree import TreeNetwork, TreeOperation
 from nas.search_spaces.sliced.choice import Choice
@@ -45,7 +46,7 @@ class TreeSupernetwork(nn.Module):
         super().__init__()
         self.settings = {"classes": classes, "hidden": hidden, "dropout": dropout, "pool": pool}
         self.dropout, self.pool = dropout, pool
-        self.stem = nn.Linear(features, hidden)
+        self.stem = FeatureLinear(features, hidden)
         self.inputs = nn.ModuleList(Choice[int](decision) for decision in inputs)
         self.nodes = nn.ModuleList(_one_of(decision, hidden) for decision in operations)
         self.classifier = nn.Linear(len(operations) * hidden, classes)
@@ -58,8 +59,8 @@ class TreeSupernetwork(nn.Module):
 
     def forward(self, graph: Any) -> Tensor:
         """Return logits [n, classes] of the nodes, or the graphs, that are asked for."""
-        x = F.dropout(graph.features, self.dropout, self.training)
-        edges = Structure(graph.edges, len(x), x.dtype)
+        x = dropped(graph.features, self.dropout, self.training)
+        edges = Structure.of(graph)
         states = [F.relu(self.stem(x))]
         for number, node in enumerate(self._nodes()):
             x = self._inputs()[number - 1].mix(states.__getitem__) if number else states[0]

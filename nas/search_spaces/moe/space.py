@@ -19,7 +19,8 @@ from nas.search_spaces.moe.decisions import (
     block_decisions,
     count_block,
 )
-from nas.settings import fill, require_ranges, setting
+from nas.search_spaces.sliced.groups import GroupSettings, fill_group
+from nas.settings import require_ranges, setting
 from nas.space import Architecture, Choices, Path, Scores, SearchSpace
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _KINDS = ("tokens", "sequence")
 
 
 @dataclass
-class MoESettings:
+class MoESettings(GroupSettings):
     """Settings of the network, and of the supernet."""
 
     width: int = setting(64, "dimension of tokens")
@@ -48,7 +49,7 @@ class MoESettings:
             "heads": (divides, f"a divisor of width={self.width}"),
             "expansion": (self.expansion >= 1, "at least 1"),
         }
-        require_ranges(self, "network", ranges)
+        require_ranges(self, self.group, ranges)
 
 
 @registry.register(
@@ -147,7 +148,7 @@ class MoE(SearchSpace):
         return Supernet(network, self.path, lambda a: self.build(a, task, **rest))
 
     def _shapes(self, task: TaskInfo, settings: dict[str, Any], group: str) -> dict[str, Any]:
-        chosen = fill(MoESettings, settings, group)
+        chosen = fill_group(MoESettings, settings, group)
         info = self._require_kind(task)
         return {
             "tokens": info.input_shape[0],

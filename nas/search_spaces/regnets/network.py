@@ -39,6 +39,15 @@ class SqueezeExcitation(nn.Module):
         return x * scale
 
 
+class Projection(nn.Sequential):
+    """1x1 convolution and batch norm that a skip connection passes where the shape changes."""
+
+    sharing_key = None  # weights of skip connections are never passed on to other networks
+
+    def __init__(self, c_in: int, c_out: int, stride: int) -> None:
+        super().__init__(*conv_norm(c_in, c_out, 1, stride, relu=False))
+
+
 class RegNetBlock(nn.Module):
     """1x1, grouped 3x3, perhaps squeeze-and-excitation, 1x1, and a skip.
 
@@ -53,7 +62,7 @@ class RegNetBlock(nn.Module):
     def __init__(self, c_in: int, c_out: int, group: int, stride: int, se_ratio: float) -> None:
         super().__init__()
         if stride > 1 or c_in != c_out:
-            self.proj = conv_norm(c_in, c_out, 1, stride, relu=False)
+            self.proj = Projection(c_in, c_out, stride)
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         layers["a"] = conv_norm(c_in, c_out)
         layers["b"] = conv_norm(c_out, c_out, 3, stride, c_out // group)

@@ -185,3 +185,14 @@ def test_another_text_for_a_class(user: Any) -> None:
     texts = {definition.name: definition.text for definition in closure.written()}
     assert texts["Net2"] == "class Net2(Base):\n    x = scale\n"
     assert closure.loaded_attributes() == {"Module", "int"}
+
+
+def test_a_fast_function_is_written_as_a_plain_one(
+    user: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(user.scale, "__written_as__", sys.modules["parts"].scale, raising=False)
+    assert user.scale is not sys.modules["parts"].scale
+    closure = Closure(Symbols(), "user")
+    assert closure.reference(user.scale, "scale", "the test") == "scale"
+    [definition] = [d for d in closure.written() if d.name == "scale"]
+    assert definition.module == "parts"

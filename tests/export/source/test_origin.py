@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nas.errors import NasError
-from nas.export.source.origin import environment, import_of, is_own, source_of
+from nas.export.source.origin import environment, import_of, is_own, plain_form, source_of
+from nas.search_spaces.graph.written import written_as
 
 LIMIT = 3
 
@@ -38,6 +39,19 @@ def test_source() -> None:
     text, line = source_of(Outer.limit.fget)  # type: ignore[attr-defined]
     assert text == "@property\ndef limit(self) -> int:\n    return LIMIT\n"
     assert Path(__file__).read_text().splitlines()[line - 1] == "    @property"
+
+
+def slow() -> int:
+    return LIMIT
+
+
+@written_as(slow)
+def fast() -> int:
+    return 3
+
+
+def test_plain_forms() -> None:
+    assert plain_form(fast) is slow and plain_form(slow) is slow and plain_form(Outer) is Outer
 
 
 def test_no_source() -> None:

@@ -20,7 +20,6 @@ import nas
 from nas.errors import NasError
 from nas.evaluators.supernet import recalibrate, use_batch_statistics
 from nas.mutables import Selection, executed
-from nas.search_spaces.cells import banks
 from nas.search_spaces.cells.supercell import SuperCell
 from nas.search_spaces.darts import DARTS
 from nas.search_spaces.nas_bench_201 import NASBench201
@@ -270,7 +269,7 @@ def test_dense_and_depthwise_kernels_are_equal(
     name: str, channels: str, dense: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Which of them is faster depends on the number of channels."""
-    monkeypatch.setattr(banks, "dense_pays", lambda x, stride: dense)
+    monkeypatch.setattr("nas.search_spaces.cells.separable.dense_pays", lambda x, stride: dense)
     fused, plain = pair(name, channels)
     weights, x = mixture(fused, 5), images(8)
     assert_equal(step(fused, weights, x), step(plain, weights, x))
@@ -366,7 +365,7 @@ class Convolutions(TorchDispatchMode):
 @pytest.fixture
 def depthwise(monkeypatch: pytest.MonkeyPatch) -> None:
     """Run separable convolutions as they are, rather than as dense ones."""
-    monkeypatch.setattr(banks, "dense_pays", lambda x, stride: False)
+    monkeypatch.setattr("nas.search_spaces.cells.separable.dense_pays", lambda x, stride: False)
 
 
 def computed(network: nn.Module, *inputs: Any) -> int:

@@ -15,7 +15,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from nas.errors import NasError
 from nas.mutables import Mutable, Selection, collapse
-from nas.search_spaces.cells import banks
 from nas.search_spaces.cells.gates import CellGates, selecting
 from nas.search_spaces.cells.operations import PartialChannels
 from nas.search_spaces.cells.supercell import SuperCell, SupercellOptions
@@ -317,7 +316,7 @@ def test_one_operation_on_one_edge(operation: str, convolutions: int, execution:
 
 def test_edges_run_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """Convolutions of all edges that leave the inputs are one call a layer."""
-    monkeypatch.setattr(banks, "dense_pays", lambda x, stride: False)
+    monkeypatch.setattr("nas.search_spaces.cells.separable.dense_pays", lambda x, stride: False)
     network = make(("sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "nor_conv_1x1"), nodes=2)
     weights: dict[str, Selection] = {
         name: torch.full((4,), 0.5, dtype=torch.float64) for name in every(network, 0)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from nas.evaluators.inherit import shareable
 from nas.search_spaces.regnets.network import RegNet, RegNetBlock, SqueezeExcitation
 
 EPS = 1e-5
@@ -111,3 +112,14 @@ def test_weights_are_drawn_by_what_leaves_a_layer() -> None:
         assert conv.weight.std().item() == pytest.approx(expected, rel=0.05)
     assert net.fc.weight.std().item() == pytest.approx(0.01, rel=0.05)
     assert not net.fc.bias.any()
+
+
+def test_projections_are_never_passed_on() -> None:
+    """A skip connection's weights are not, by what the projection says of itself (AGNN)."""
+    network = RegNet([8, 16], [1, 2], [8, 8], 0.25, 3, 2)
+    blocks = [module for module in network.modules() if isinstance(module, RegNetBlock)]
+    declared = [block.proj.sharing_key for block in blocks if block.projects]
+    assert declared == [None, None] and len(blocks) == 3
+    names = {name for weights in shareable(network).values() for name in weights}
+    assert not any(".proj." in name for name in names)
+    assert {name.split(".")[3] for name in names if ".block2-0." in name} == {"f"}

@@ -4,41 +4,35 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from nas.data.arrays import check_arrays
 from nas.data.augment import Augmentation
 from nas.data.dataset import open_datasets
 from nas.data.device import find_device
 from nas.data.division import Given, divide, given_arrays, given_datasets
-from nas.data.examples import Examples
-from nas.data.examples.tensors import HostExamples, TensorExamples
 from nas.data.examples.workers import worker_count
 from nas.data.graph import Graph
 from nas.data.info import TaskInfo
 from nas.errors import NasError, unknown
+from nas.task.batches import Batches
+from nas.task.judging import Output, count_correct, cross_entropy
 
 __all__ = ["Input", "Output", "Task", "TaskInfo"]
 
 Input = Tensor | Graph
 """What a network is given; see `TaskInfo`."""
 
-Output = Tensor | Sequence[Tensor | None]
-"""What a network returns: logits [B, classes], or [B, T, vocabulary] of tokens; or these and
-something auxiliary, in training: logits, a scalar that is added to the loss, or None."""
-
 SCALES = ("small", "paper")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Task:
+class Task(Batches):
     """Data, loss and metric of one classification problem.
 
     Make one with `from_arrays`, `from_dataset` or `nas.data.load_task`. Examples keep their
@@ -63,16 +57,8 @@ class Task:
         origin: How the splits were made, JSON-able; part of `describe`.
     """
 
-    name: str
-    info: TaskInfo
     scale: str
     classes: tuple[str, ...]
-    examples: Examples
-    y: Tensor
-    bounds: dict[str, tuple[int, int]]
-    mean: Tensor
-    std: Tensor
-    augmentation: Augmentation | None
     label_smoothing: float
     auxiliary_weight: float
     origin: dict[str, Any]
@@ -95,53 +81,6 @@ class Task:
         sizes = ", ".join(f"{self.size(split)} {split}" for split in ("train", "valid", "test"))
         return f"Task({self.name!r}, {self.input_shape} -> {self.outputs}, {sizes}, {self.device})"
 
-    # -- facts --------------------------------------------------------------------------------
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Shape of one example: (C, H, W) for images, (D,) for vectors; see `TaskInfo`."""
-        return self.info.input_shape
-
-    @property
-    def outputs(self) -> int:
-        """Number of classes."""
-        return self.info.outputs
-
-    @property
-    def device(self) -> torch.device:
-        """Where batches come out."""
-        return self.y.device
-
-    @property
-    def x(self) -> Tensor:
-        """All raw examples, [N, C, H, W] or [N, D], where they lie; `NasError` if streamed."""
-        if isinstance(self.examples, (TensorExamples, HostExamples)):
-            return self.examples.x
-        raise NasError(f"{self.name}: streamed examples are not in memory; expected `batches`")
-
-    def size(self, split: str) -> int:
-        """Return the number of examples in a split."""
-        start, stop = self._rows(split)
-        return stop - start
-
-    @property
-    def full_batch(self) -> bool:
-        """Whether every batch is a whole split, whatever batch size is asked for."""
-        return self.examples.full_batch_steps > 0
-
-    def steps(self, split: str, batch_size: int, *, drop_last: bool = False) -> int:
-        """Return how many batches a pass over a split in random order has."""
-        if self.full_batch:
-            return self.examples.full_batch_steps
-        size = self.size(split)
-        return size // batch_size if drop_last else -(-size // batch_size)
-
-    def leaves_one(self, split: str, batch_size: int) -> bool:
-        """Tell whether the last batch would be one example, of which batch norm has no variance."""
-        if self.full_batch:
-            return False
-        return self.size(split) % batch_size == 1 < batch_size < self.size(split)
-
     def describe(self) -> dict[str, Any]:
         """Return what a run records (JSON-able): shapes, sizes, seed, SHA-256 of each split.
 
@@ -154,110 +93,6 @@ class Task:
             "sizes": {split: self.size(split) for split in ("train", "valid", "test")},
             **self.origin,
         }
-
-    # -- batches ------------------------------------------------------------------------------
-
-    def batches(
-        self,
-        split: str,
-        batch_size: int,
-        *,
-        seed: int | None = None,
-        augment: bool = False,
-        drop_last: bool = False,
-        cutout: int | None = None,
-    ) -> Iterator[tuple[Any, Tensor]]:
-        """Go once through a split.
-
-        Where the examples are nodes of one graph that is run as a whole, the split is one batch,
-        and a pass with a seed consists of several (see `full_batch`).
-
-        Args:
-            split: "train" (weights), "valid" (gates, scores), "test" or "train+valid".
-            batch_size: Examples a batch; the last one may be smaller.
-            seed: None for the fixed order. A number shuffles, and it alone decides order and
-                augmentation: the same seed gives the same batches, on any device.
-            augment: Whether to apply the task's augmentation; needs a seed.
-            drop_last: Whether to leave out a smaller last batch.
-            cutout: With `augment`: side in pixels of the square to blank, in place of the
-                augmentation's own; for the final training of a network.
-
-        Returns:
-            Pairs of normalised float32 inputs [B, C, H, W] or [B, D] and int64 labels [B]; for
-            what else there is see `TaskInfo`.
-
-        Raises:
-            NasError: For an unknown split, a batch size that yields no batch, augmentation
-                without a seed, or cutout on vectors.
-        """
-        start, stop = self._rows(split)
-        if self.full_batch:
-            batch_size, drop_last = stop - start, False
-        if batch_size < 1 or (drop_last and batch_size > stop - start):
-            limit = f" to {stop - start}, the size of {split}" if drop_last else ""
-            raise NasError(f"{self.name}: batch size {batch_size}: expected 1{limit}")
-        if augment and seed is None:
-            raise NasError(f"{self.name}: augmentation needs a seed")
-        change = self._augmentation(cutout) if augment else None
-        count = stop - start - ((stop - start) % batch_size if drop_last else 0)
-        order: Tensor | range = range(start, start + count)
-        generator = torch.Generator()
-        if seed is not None and self.full_batch:
-            order = torch.arange(start, stop).repeat(self.examples.full_batch_steps)
-        elif seed is not None:
-            generator.manual_seed(seed)
-            order = start + torch.randperm(stop - start, generator=generator)[:count]
-        return self._batches(order, batch_size, change, generator)
-
-    def _rows(self, split: str) -> tuple[int, int]:
-        if split not in self.bounds:
-            raise unknown("split", split, self.bounds)
-        return self.bounds[split]
-
-    def _augmentation(self, cutout: int | None) -> Augmentation | None:
-        if cutout and len(self.input_shape) != 3:
-            raise NasError(f"{self.name}: cutout needs images; inputs are {self.input_shape}")
-        if cutout is None:
-            return self.augmentation
-        return replace(self.augmentation or Augmentation(), cutout=cutout)
-
-    def _batches(
-        self,
-        order: Tensor | range,
-        size: int,
-        change: Augmentation | None,
-        generator: torch.Generator,
-    ) -> Iterator[tuple[Any, Tensor]]:
-        if isinstance(order, range):
-            labels = self.y[order.start : order.stop]
-        else:
-            labels = self.y[order.to(self.device)]
-        targets = (part.long() for part in torch.split(labels, size))
-        with closing(self.examples.batches(order, size)) as batches:
-            for x, y in zip(batches, targets, strict=True):
-                if change is None:
-                    yield self.normalise(x), y
-                else:
-                    yield change.erase(self.normalise(change.move(x, generator)), generator), y
-
-    def normalise(self, x: Any) -> Any:
-        """Bring raw examples [B, C, H, W] or [B, D] to mean 0 and deviation 1 of the train split.
-
-        Sequences [B, T, D] are normalised by their last axis; numbers that a table lacks (NaN)
-        become the mean; tokens and graphs stay as they are.
-
-        Returns:
-            A new float32 tensor of the same shape; int64 of tokens.
-        """
-        kind = self.info.kind
-        if kind in ("nodes", "graphs"):
-            return x
-        if kind == "tokens":
-            return x.long()
-        channels_at_1 = kind == "examples"
-        shape = (-1,) + (1,) * (x.dim() - 2 if channels_at_1 else 0)
-        found = torch.sub(x, self.mean.view(shape)).div_(self.std.view(shape))
-        return found.nan_to_num_(nan=0.0) if kind == "table" else found
 
     # -- judging ------------------------------------------------------------------------------
 
@@ -272,24 +107,11 @@ class Task:
                 logits, a scalar or None.
             target: Labels, int64 [B] or [B, T].
         """
-        logits, auxiliary = _logits(output)
-        loss = self._cross_entropy(logits, target)
-        if auxiliary is None:
-            return loss
-        if auxiliary.dim() == 0:
-            return loss + auxiliary
-        if not self.auxiliary_weight:
-            return loss
-        return loss + self.auxiliary_weight * self._cross_entropy(auxiliary, target)
-
-    def _cross_entropy(self, logits: Tensor, target: Tensor) -> Tensor:
-        logits, target = logits.flatten(0, -2), target.flatten()
-        return functional.cross_entropy(logits, target, label_smoothing=self.label_smoothing)
+        return cross_entropy(output, target, self.label_smoothing, self.auxiliary_weight)
 
     def correct(self, output: Output, target: Tensor) -> int:
         """Return how many labels have the largest logit; of tokens each one counts."""
-        logits, _ = _logits(output)
-        return int((logits.argmax(-1) == target).sum())
+        return count_correct(output, target)
 
     def metrics(self, accuracy: float, loss: float) -> dict[str, float]:
         """Return the metrics of a whole split, named as `info.metrics`.
@@ -467,11 +289,3 @@ def _defaults(function: Any) -> dict[str, Any]:
     parameters = inspect.signature(function).parameters.values()
     defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
     return {key: value for key, value in defaults.items() if key not in ("classes", "layout")}
-
-
-def _logits(output: Output) -> tuple[Tensor, Tensor | None]:
-    if isinstance(output, Tensor):
-        return output, None
-    logits, auxiliary = output
-    assert logits is not None
-    return logits, auxiliary

@@ -1,0 +1,155 @@
+"""Drawing, changing and encoding architectures, one or a population at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.architecture import Architecture
+from nas.errors import NasError
+from nas.space.decisions import Choices, Decisions
+
+__all__ = ["Populations"]
+
+_MAX_TRIES = 1000
+
+
+class Populations(Decisions):
+    """Architectures of a space: drawn, mutated, crossed, encoded."""
+
+    def sample(self, rng: np.random.Generator, n: int) -> list[Architecture]:
+        """Draw n valid architectures, each active decision uniformly over its options."""
+        return self.from_array(self.sample_choices(rng, n))
+
+    def sample_choices(self, rng: np.random.Generator, n: int) -> Choices:
+        """Draw a population [n, d] as `sample` does."""
+        found: list[Choices] = []
+        missing = n
+        for _ in range(_MAX_TRIES):
+            rows = self._uniform(rng, missing)
+            self._reset_inactive(rows)
+            found.append(rows[self.feasible(rows)])
+            missing -= len(found[-1])
+            if missing <= 0:
+                return np.concatenate(found)
+        raise NasError(f"space '{self.name}': no valid architecture in {_MAX_TRIES} draws")
+
+    def _uniform(self, rng: np.random.Generator, n: int) -> Choices:
+        """Draw every decision uniformly, as [n, d]; several times faster than `rng.integers`."""
+        return (rng.random((n, len(self.decisions))) * self.cardinalities).astype(np.int64)
+
+    def _reset_inactive(self, rows: Choices) -> None:
+        if self._conditional:
+            rows[~self.active(rows)] = 0
+
+    def neighbors(self, architecture: Architecture) -> list[Architecture]:
+        """Return all valid architectures that differ in exactly one decision."""
+        row = self.to_array([architecture])
+        rows = []
+        for column in np.flatnonzero(self.active(row)[0]):
+            for option in range(self.cardinalities[column]):
+                if option != row[0, column]:
+                    rows.append(row[0].copy())
+                    rows[-1][column] = option
+        return self._valid_unique(rows, but=architecture)
+
+    def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
+        """Change one active decision to another option, uniformly; the result is valid."""
+        if self._unrestricted:
+            return self._mutate_unrestricted(architecture, rng)
+        return self.from_array(self.mutate_choices(self.to_array([architecture]), rng))[0]
+
+    @cached_property
+    def _unrestricted(self) -> bool:
+        """Whether every combination of options is valid."""
+        return not self._conditional and type(self).constraint is Decisions.constraint
+
+    @cached_property
+    def _open_columns(self) -> tuple[int, ...]:
+        return tuple(column for column, n in enumerate(self.cardinalities) if n > 1)
+
+    def _mutate_unrestricted(
+        self, architecture: Architecture, rng: np.random.Generator
+    ) -> Architecture:
+        """Do as `mutate` in plain Python, which is faster for one architecture."""
+        columns, choices = self._open_columns, list(architecture.choices)
+        if not columns:
+            raise NasError(f"space '{self.name}': no valid mutation of {architecture.choices}")
+        column = columns[int(rng.random() * len(columns))]
+        n = self.cardinalities[column]
+        choices[column] = (choices[column] + 1 + int(rng.random() * (n - 1))) % n
+        return Architecture(self.name, tuple(choices))
+
+    def mutate_choices(self, choices: Choices, rng: np.random.Generator) -> Choices:
+        """Mutate every row of a population [n, d] as `mutate` does; returns a new one [n, d]."""
+        children: Choices = choices.copy()
+        left = np.arange(len(choices))
+        for _ in range(_MAX_TRIES):
+            rows = self._changed(choices[left], rng)
+            valid = self.feasible(rows)
+            children[left[valid]] = rows[valid]
+            left = left[~valid]
+            if not len(left):
+                return children
+        row = choices[left[0]] if len(left) else ()
+        raise NasError(f"space '{self.name}': no valid mutation of {tuple(map(int, row))}")
+
+    def _changed(self, rows: Choices, rng: np.random.Generator) -> Choices:
+        """Change one decision of every row that can be changed, uniformly, whether valid or not."""
+        columns = self._columns_to_change(rows, rng)
+        counts = np.array(self.cardinalities)[columns]
+        changed: Choices = rows.copy()
+        at = np.arange(len(rows))
+        shifts = 1 + (rng.random(len(rows)) * (counts - 1)).astype(np.int64)
+        changed[at, columns] = (rows[at, columns] + shifts) % counts
+        self._reset_inactive(changed)
+        return changed
+
+    def _columns_to_change(self, rows: Choices, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Draw an active decision with several options for every row; returns [n]."""
+        several = np.array(self.cardinalities) > 1
+        draws = rng.random(len(rows))
+        if not self._conditional and several.any():
+            at_once: NDArray[np.int64] = np.flatnonzero(several)
+            return at_once[(draws * len(at_once)).astype(np.int64)]
+        open_to_change = self.active(rows) & several
+        for row in rows[~open_to_change.any(1)][:1]:
+            raise NasError(f"space '{self.name}': no valid mutation of {tuple(row.tolist())}")
+        ranks = (draws * open_to_change.sum(1)).astype(np.int64)
+        columns: NDArray[np.int64] = (np.cumsum(open_to_change, 1) > ranks[:, None]).argmax(1)
+        return columns
+
+    def crossover(self, a: Architecture, b: Architecture, rng: np.random.Generator) -> Architecture:
+        """Take every decision from one of two parents, uniformly; the result is valid."""
+        parents = self.to_array([a, b])
+        for _ in range(_MAX_TRIES):
+            pick = rng.integers(0, 2, len(self.decisions))
+            for child in self._valid_unique([parents[pick, np.arange(len(pick))]]):
+                return child
+        return a
+
+    def _valid_unique(
+        self, rows: Iterable[NDArray[np.int64]], but: Architecture | None = None
+    ) -> list[Architecture]:
+        """Reset inactive decisions, then keep each valid row once."""
+        population = np.array(list(rows), dtype=np.int64).reshape(-1, len(self.decisions))
+        self._reset_inactive(population)
+        found = dict.fromkeys(self.from_array(population[self.feasible(population)]))
+        return [architecture for architecture in found if architecture != but]
+
+    def encode(self, architectures: Sequence[Architecture]) -> NDArray[np.float64]:
+        """Return the one-hot encoding [n, sum of cardinalities]; inactive decisions are zero."""
+        return self.encode_choices(self.to_array(architectures))
+
+    def encode_choices(self, choices: Choices) -> NDArray[np.float64]:
+        """Return the encoding of a population [n, d], as `encode` does."""
+        active = self.active(choices)
+        width = sum(self.cardinalities)
+        offsets = np.cumsum((0, *self.cardinalities[:-1]))
+        places = choices + (offsets + np.arange(len(choices))[:, None] * width)
+        encoding = np.zeros(len(choices) * width)
+        encoding[places[active] if self._conditional else places.ravel()] = 1.0
+        return encoding.reshape(len(choices), width)
