@@ -134,7 +134,7 @@ def rerank(
     rows = [["rank", "trial", "in the search", f"{metric}, {repeats} trainings", "architecture"]]
     rows += [
         [
-            str(rank), str(one.trial.number), _searched(one.trial.measurement.metrics),
+            str(rank), str(one.trial.number), _searched(one.trial.measurement.metrics, metric),
             f"{one.metrics[metric]:.4g} ± {one.deviation:.2g}", one.text,
         ]
         for rank, one in enumerate(found, start=1)
@@ -143,10 +143,10 @@ def rerank(
     typer.echo(f"\nthe first is now the result of {run}; next: nas train {run}")
 
 
-def _searched(metrics: dict[str, float]) -> str:
-    """Write the first thing that the search measured."""
-    name, value = next(iter(metrics.items()))
-    return f"{name} {value:.4g}"
+def _searched(metrics: dict[str, float], metric: str) -> str:
+    """Write what the search measured: the same, or else the first of its metrics."""
+    name = metric if metric in metrics else next(iter(metrics))
+    return f"{name} {metrics[name]:.4g}"
 
 
 def _columns(rows: list[list[str]]) -> str:

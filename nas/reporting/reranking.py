@@ -29,7 +29,7 @@ def reranking_section(run: Recorded) -> str:
 
 def _row(rank: int, one: Record, name: str) -> list[str]:
     searched = metrics_of({"metrics": one.get("search")})
-    first = next(iter(searched), name)
+    first = name if name in searched else next(iter(searched), name)
     values = one.get("values")
     return [
         str(rank),
