@@ -17,6 +17,7 @@ from nas.evaluators.evaluator import COSTS, Context, Evaluator, costs_for
 from nas.limited import LimitedSpace
 from nas.objective import Objective, parse_limits
 from nas.progress import Progress
+from nas.recipes import gate_recipe
 from nas.resolve import import_object, name_of, resolve_entry, resolve_space, with_options
 from nas.settings import Groups, fill
 from nas.space import Architecture, SearchSpace
@@ -130,7 +131,7 @@ def make_plan(
     task = load_data(data, seed, device, download, groups.get("data", {}))
     resolved = resolved.for_task(task.info)
     scale = scale or task.scale
-    chosen = _strategy_settings(factory, scale, groups.get("strategy", {}))
+    chosen = _strategy_settings(factory, scale, task.info.kind, groups.get("strategy", {}))
     usual = judge.defaults(scale, task.info.kind)
     judged = _filled(judge.Settings, usual, groups.get("evaluator"), "evaluator")
     judge.require(resolved, judged)
@@ -325,10 +326,12 @@ def _absolute(data: str) -> str:
     return data
 
 
-def _strategy_settings(factory: Any, scale: str, values: Mapping[str, Any]) -> Any:
+def _strategy_settings(factory: Any, scale: str, kind: str, values: Mapping[str, Any]) -> Any:
     if isinstance(factory, type) and issubclass(factory, Strategy):
         return _filled(factory.Settings, {}, values, "strategy")
     settings = factory(scale).changed(values)
+    if settings.solver != "second-order":  # which is made for SGD
+        settings = factory(scale).changed({**gate_recipe(kind), **values})
     for kind in ("relaxation", "solver", "selection"):
         registry.get(f"strategies.differentiable.{kind}s", getattr(settings, kind))
     for name in settings.regularisers:

@@ -10,7 +10,7 @@ from typing import Any
 
 from nas.errors import unknown
 
-__all__ = ["kind_recipe", "train_defaults"]
+__all__ = ["gate_recipe", "kind_recipe", "train_defaults"]
 
 _RECIPES: dict[str, dict[str, Any]] = {
     "nodes": {
@@ -30,6 +30,24 @@ _SMALL_RECIPES: dict[str, dict[str, Any]] = {
     "tokens": {"optimizer": "adam", "learning_rate": 0.01, "weight_decay": 0.0},
 }
 """The same at small scale only."""
+_GATE_RECIPES: dict[str, dict[str, Any]] = {
+    "nodes": {
+        "weight_optimizer": "adam",
+        "weight_lr": 0.01,
+        "weight_lr_min": 0.01,
+        "weight_decay": 5e-4,
+    },
+}
+"""Kind of a task -> how weights are trained beside gates, at every scale.
+
+Nodes of a graph: as above. By SGD a supernet of graph networks does not even learn the labels of
+Cora by heart.
+"""
+
+
+def gate_recipe(kind: str) -> dict[str, Any]:
+    """Return the settings of the DARTS family in which a kind of tasks differs from others."""
+    return _GATE_RECIPES.get(kind, {})
 
 
 def kind_recipe(kind: str, scale: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from nas.errors import NasError, unknown
 
 PARTS = (
     "darts", "pc-darts", "switches", "scoring", "tables", "strategies", "populations", "experts",
-    "memory",
+    "features", "memory",
 )  # fmt: skip
 QUIET = {"KINETO_LOG_LEVEL": "6", "TORCH_CPP_LOG_LEVEL": "ERROR"}  # the profiler is chatty
 

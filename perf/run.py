@@ -13,6 +13,7 @@ from nas.data.device import find_device
 from perf.case import STRATEGIES, Case
 from perf.comparison import comparison_table
 from perf.experts import ExpertCase, experts_table
+from perf.features import FeatureCase, features_table
 from perf.machine import describe, heading
 from perf.memory import memory_table
 from perf.populations import populations_table
@@ -29,6 +30,7 @@ EXPERTS = (
     ExpertCase(64),
     ExpertCase(64, tokens=64, dimension=64, hidden=256),
 )
+FEATURES = (FeatureCase(16), FeatureCase(64), FeatureCase(1024))
 PAPER_BATCHES = {"darts": 64, "pc-darts": 256}
 
 
@@ -46,6 +48,7 @@ class Scale:
         evaluations: Budgets of strategies on a table; all but the first for the costliest only.
         population: How many architectures are drawn, mutated and encoded.
         experts: Layers of experts.
+        features: Features of graphs, and their transforms.
         small_graph: Whether memory is counted on a graph of few nodes.
     """
 
@@ -58,6 +61,7 @@ class Scale:
     evaluations: tuple[int, ...] = (150,)
     population: int = 100_000
     experts: tuple[ExpertCase, ...] = EXPERTS
+    features: tuple[FeatureCase, ...] = FEATURES
     small_graph: bool = False
 
     def cases(self, strategy: str) -> list[Case]:
@@ -70,7 +74,8 @@ SCALES = {
     "quick": Scale(((8, 5),), repeats=3, paths=50),
     "tiny": Scale(
         ((4, 3),), 1, 5, batch=4, size=8, lookups=50, evaluations=(12,), population=20,
-        experts=(ExpertCase(2, 8, 8, 8), ExpertCase(2, 8, 8, 8, k=2)), small_graph=True,
+        experts=(ExpertCase(2, 8, 8, 8), ExpertCase(2, 8, 8, 8, k=2)),
+        features=(FeatureCase(4, 30, 200),), small_graph=True,
     ),
 }  # fmt: skip
 
@@ -105,6 +110,8 @@ def run(options: argparse.Namespace) -> int:
         populations_table(scale.population, report)
     if "experts" in options.only:
         experts_table(scale.experts, device, repeats, report)
+    if "features" in options.only:
+        features_table(scale.features, repeats, report)
     if "memory" in options.only:
         memory_table(scale.small_graph, report)
     return conclude(report.problems)
