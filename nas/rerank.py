@@ -10,8 +10,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ from nas.plan import load_data
 from nas.progress import Console, Progress
 from nas.recipes import kind_recipe, train_defaults
 from nas.report import write_report
-from nas.run import Run, Trial, load
+from nas.run import Run, load
 from nas.settings import fill
 from nas.space import Architecture
 from nas.weights import save_weights
@@ -46,18 +46,22 @@ class Candidate:
     """One of the best of a search, and what its trainings came to.
 
     Args:
-        trial: What the search measured.
-        text: The architecture in the space's notation.
+        origin: Where the search has it from: "trial 7", "epoch 3", or "result" of trained gates.
+        architecture: Itself.
+        text: The same in the space's notation.
+        searched: What the search measured of it.
         metric: What of the trainings is compared.
         metrics: Means over the trainings, and what else the search measured.
         values: `metric` after each training.
     """
 
-    trial: Trial
+    origin: str
+    architecture: Architecture
     text: str
-    metric: str
-    metrics: dict[str, float]
-    values: tuple[float, ...]
+    searched: dict[str, float]
+    metric: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+    values: tuple[float, ...] = ()
 
     @property
     def deviation(self) -> float:
@@ -67,10 +71,10 @@ class Candidate:
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
         return {
-            "number": self.trial.number,
+            "origin": self.origin,
             "architecture": self.text,
             "metric": self.metric,
-            "search": self.trial.measurement.metrics,
+            "searched": self.searched,
             "metrics": self.metrics,
             "values": list(self.values),
             "deviation": self.deviation,
@@ -97,8 +101,9 @@ def rerank(
     `RUN/rerank/before`.
 
     Args:
-        source: A finished run of a black-box strategy for one metric, or its folder.
-        top: How many of the best different architectures.
+        source: A finished run for one metric, or its folder.
+        top: How many of the best different architectures; of trained gates, of what they named
+            after every epoch, the last ones.
         repeats: How often each is trained, with seeds of its own.
         objective: What of the trainings is compared, such as "accuracy" or "-loss"; None is the
             run's objective, or accuracy where training does not measure that (as of a proxy).
@@ -120,32 +125,49 @@ def rerank(
         if value < 1:
             raise NasError(f"{name}={value}: at least 1 is needed")
     with run.locked():
-        trials = _best_trials(run, top)
+        candidates = _first_different(run, _ranked(run), top)
         task = data if data is not None else _task_of(run, device, download)
         recipe = _recipe(run, task, settings or {})
         judged = _judged_by(run, task, objective)
         work = _Reranking(run, task, recipe, judged, seed, progress or Console())
-        return work.run_all(trials, repeats)
+        return work.run_all(candidates, repeats)
 
 
-def _best_trials(run: Run, top: int) -> list[Trial]:
-    """Return the best trials of different architectures; ties go to the earlier."""
-    objective = run.objective
+def _ranked(run: Run) -> Iterator[Candidate]:
+    """Yield what the search has found, the best first; ties go to the earlier.
+
+    Of trained gates these are the result and what they named after every epoch, the last first; a
+    search often has its best moment before its end (Zela et al., ICLR 2020, arXiv:1909.09656).
+    """
     if not run.finished:
         raise NasError(f"{run.folder} is not finished; continue with: nas resume {run.folder}")
+    objective = run.objective
     if len(objective.goals) > 1:
         raise NasError(
             f"{run.folder} has a front of several metrics ({objective.text}), not one best; "
             "train its members: nas train"
         )
+    gates = run.config["evaluations"] is None
     trials = [trial for trial in run.trials() if objective.allows(trial.measurement)]
-    different: dict[Architecture, Trial] = {}
     for trial in sorted(trials, key=lambda trial: -objective.score(trial.measurement)):
-        different.setdefault(run.space.canonical(trial.architecture), trial)
+        origin, text = f"trial {trial.number}", run.space.format(trial.architecture)
+        found = trial.measurement.metrics
+        yield Candidate("result" if gates else origin, trial.architecture, text, found)
+    if gates:
+        named = {e["epoch"]: e["architecture"] for e in run.events() if e.get("phase") == "search"}
+        for epoch in sorted(named, reverse=True):
+            text = named[epoch]
+            yield Candidate(f"epoch {epoch}", run.space.parse(text), text, {})
+
+
+def _first_different(run: Run, found: Iterable[Candidate], top: int) -> list[Candidate]:
+    different: dict[Architecture, Candidate] = {}
+    for one in found:
+        different.setdefault(run.space.canonical(one.architecture), one)
     if len(different) < 2:
         raise NasError(
-            f"{run.folder} has evaluated {len(different)} architecture that could be taken; "
-            "at least 2 are needed to choose between"
+            f"{run.folder} has found {len(different)} architecture; at least 2 are needed to "
+            "choose between"
         )
     return list(different.values())[:top]
 
@@ -203,20 +225,20 @@ class _Reranking:
 
     # -- trainings ----------------------------------------------------------------------------
 
-    def run_all(self, trials: list[Trial], repeats: int) -> list[Candidate]:
+    def run_all(self, candidates: list[Candidate], repeats: int) -> list[Candidate]:
         """Train what is not trained yet and take the best."""
         done = {(tuple(r["choices"]), r["repeat"]): r["metrics"] for r in self._records()}
-        wanted = [(trial, repeat) for trial in trials for repeat in range(repeats)]
+        wanted = [(one, repeat) for one in candidates for repeat in range(repeats)]
         missing = [w for w in wanted if (w[0].architecture.choices, w[1]) not in done]
-        self._say(len(trials), repeats, len(missing))
+        self._say(len(candidates), repeats, len(missing))
         with self.progress.bar("reranking", len(wanted), len(wanted) - len(missing)) as bar:
-            for trial, repeat in missing:
-                metrics = self._train(trial, repeat)
-                done[trial.architecture.choices, repeat] = metrics
+            for one, repeat in missing:
+                metrics = self._train(one, repeat)
+                done[one.architecture.choices, repeat] = metrics
                 bar.advance(**{self.objective.metric: metrics[self.objective.metric]})
         found = [
-            self._candidate(trial, [done[trial.architecture.choices, r] for r in range(repeats)])
-            for trial in trials
+            self._judged(one, [done[one.architecture.choices, r] for r in range(repeats)])
+            for one in candidates
         ]
         found.sort(key=lambda one: -self.objective.score(Measurement(one.metrics)))
         self._take(found)
@@ -246,15 +268,13 @@ class _Reranking:
         context.network = run.settings("network")
         return TrainEvaluator(context, self.recipe)
 
-    def _train(self, trial: Trial, repeat: int) -> dict[str, float]:
-        [measurement] = self._evaluator(repeat)([trial.architecture])
-        text = self.run.space.format(trial.architecture)
+    def _train(self, one: Candidate, repeat: int) -> dict[str, float]:
+        [measurement] = self._evaluator(repeat)([one.architecture])
         if not measurement.ok:
-            raise NasError(f"trial {trial.number}, {text}, cannot be trained: {measurement.error}")
+            raise NasError(f"{one.origin}, {one.text}, cannot be trained: {measurement.error}")
         record = {
-            "number": trial.number, "choices": list(trial.architecture.choices),
-            "architecture": text, "repeat": repeat, "metrics": measurement.metrics,
-            "seconds": measurement.seconds,
+            "choices": list(one.architecture.choices), "architecture": one.text, "repeat": repeat,
+            "metrics": measurement.metrics, "seconds": measurement.seconds,
         }  # fmt: skip
         with self.file.open("a", encoding="utf-8") as stream:
             stream.write("\n" * self._cut_off() + json.dumps(record) + "\n")
@@ -265,19 +285,18 @@ class _Reranking:
         there = self.file.read_bytes() if self.file.exists() else b""
         return bool(there) and not there.endswith(b"\n")
 
-    def _candidate(self, trial: Trial, trainings: list[dict[str, float]]) -> Candidate:
-        means = {name: mean(one[name] for one in trainings) for name in trainings[0]}
-        costs = {n: v for n, v in trial.measurement.metrics.items() if n not in means}
-        values = tuple(one[self.objective.metric] for one in trainings)
-        text = self.run.space.format(trial.architecture)
-        return Candidate(trial, text, self.objective.metric, costs | means, values)
+    def _judged(self, one: Candidate, trainings: list[dict[str, float]]) -> Candidate:
+        means = {name: mean(training[name] for training in trainings) for name in trainings[0]}
+        name = self.objective.metric
+        values = tuple(training[name] for training in trainings)
+        return replace(one, metric=name, metrics=one.searched | means, values=values)
 
     # -- the result ---------------------------------------------------------------------------
 
     def _take(self, found: list[Candidate]) -> None:
         """Make the first candidate the run's result, with the weights of its first training."""
         run, best = self.run, found[0]
-        architecture = best.trial.architecture
+        architecture = best.architecture
         self._keep_before()
         write_json(self.folder / "result.json", {"candidates": [one.to_json() for one in found]})
         network = self._evaluator(0).weights_of(architecture)

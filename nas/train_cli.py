@@ -131,10 +131,10 @@ def rerank(
         typer.echo(json.dumps([one.to_json() for one in found]))
         return
     metric = found[0].metric
-    rows = [["rank", "trial", "in the search", f"{metric}, {repeats} trainings", "architecture"]]
+    rows = [["rank", "from", "in the search", f"{metric}, {repeats} trainings", "architecture"]]
     rows += [
         [
-            str(rank), str(one.trial.number), _searched(one.trial.measurement.metrics, metric),
+            str(rank), one.origin, _searched(one.searched, metric),
             f"{one.metrics[metric]:.4g} ± {one.deviation:.2g}", one.text,
         ]
         for rank, one in enumerate(found, start=1)
@@ -145,8 +145,8 @@ def rerank(
 
 def _searched(metrics: dict[str, float], metric: str) -> str:
     """Write what the search measured: the same, or else the first of its metrics."""
-    name = metric if metric in metrics else next(iter(metrics))
-    return f"{name} {metrics[name]:.4g}"
+    name = metric if metric in metrics else next(iter(metrics), "")
+    return f"{name} {metrics[name]:.4g}" if name else ""
 
 
 def _columns(rows: list[list[str]]) -> str:

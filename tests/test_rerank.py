@@ -80,7 +80,7 @@ def test_the_best_mean_becomes_the_result(run: Run) -> None:
         assert one.deviation == pytest.approx(stdev(one.values))
     assert found[0].metrics["accuracy"] > 0.9 > found[-1].metrics["accuracy"]
     again = nas.load(run.folder, run.space)
-    assert again.best.architecture == found[0].trial.architecture
+    assert again.best.architecture == found[0].architecture
     assert again.best.metrics["accuracy"] == found[0].metrics["accuracy"]
     kept = json.loads((run.folder / "rerank" / "before" / "best.json").read_text())
     assert kept == before
@@ -155,6 +155,23 @@ def test_more_repeats_train_what_is_missing(run: Run, trainings: list[int]) -> N
     assert kept["metrics"] == run.trials()[0].measurement.metrics or kept["text"]
 
 
+def test_of_trained_gates_what_they_named_after_every_epoch(tmp_path: Path) -> None:
+    settings = {"strategy": {"epochs": 1, "batch_size": 20}}
+    run = nas.search(
+        Net, "darts", make_task(), out=tmp_path / "run", progress=Silent(), settings=settings
+    )
+    with pytest.raises(NasError, match="has found 1 architecture"):
+        rerank(run)
+    result = run.space.format(run.best.architecture)
+    others = [text for text in ("layer=small", "layer=middle", "layer=large") if text != result]
+    for epoch, text in enumerate([*others, result], start=2):  # as of a longer search
+        run.log({"event": "epoch", "phase": "search", "epoch": epoch, "architecture": text})
+    origins = {one.text: one.origin for one in rerank(run, top=3)}
+    assert origins == {result: "result", others[0]: "epoch 2", others[1]: "epoch 3"}
+    few = rerank(nas.load(run.folder, run.space), top=2)
+    assert {one.origin for one in few} == {"result", "epoch 3"}
+
+
 def test_other_settings_are_refused(run: Run) -> None:
     rerank(run, top=2, repeats=1)
     with pytest.raises(NasError, match=r"another train\.epochs; remove .*rerank to begin anew"):
@@ -194,5 +211,5 @@ def test_settings_are_those_of_the_training(run: Run) -> None:
 
 def test_a_run_without_a_choice_is_refused(tmp_path: Path) -> None:
     run = search(tmp_path / "run", evaluations=1)
-    with pytest.raises(NasError, match="has evaluated 1 architecture that could be taken"):
+    with pytest.raises(NasError, match="has found 1 architecture; at least 2"):
         rerank(run)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
+
 from nas.reporting.markup import code, figure, label, section, table
 from nas.reporting.records import Record, Recorded, metrics_of, number_of
 
@@ -15,7 +17,7 @@ def reranking_section(run: Recorded) -> str:
     name = str(run.candidates[0].get("metric", "accuracy"))
     head = [
         "",
-        "trial",
+        "from",
         "in the search",
         f"{label(name)}, mean",
         "deviation",
@@ -28,12 +30,12 @@ def reranking_section(run: Recorded) -> str:
 
 
 def _row(rank: int, one: Record, name: str) -> list[str]:
-    searched = metrics_of({"metrics": one.get("search")})
+    searched = metrics_of({"metrics": one.get("searched")})
     first = name if name in searched else next(iter(searched), name)
     values = one.get("values")
     return [
         str(rank),
-        str(one.get("number", "")),
+        escape(str(one.get("origin", ""))),
         f"{label(first)} {figure(first, searched[first])}" if searched else "",
         figure(name, metrics_of(one).get(name, float("nan"))),
         figure(name, number_of(one.get("deviation"))),
