@@ -331,7 +331,7 @@ def _strategy_settings(factory: Any, scale: str, kind: str, values: Mapping[str,
         return _filled(factory.Settings, {}, values, "strategy")
     settings = factory(scale).changed(values)
     if settings.solver != "second-order":  # which is made for SGD
-        settings = factory(scale).changed({**gate_recipe(kind), **values})
+        settings = factory(scale).changed({**gate_recipe(kind, scale), **values})
     for kind in ("relaxation", "solver", "selection"):
         registry.get(f"strategies.differentiable.{kind}s", getattr(settings, kind))
     for name in settings.regularisers:
