@@ -53,6 +53,7 @@ class Candidate:
         metric: What of the trainings is compared.
         metrics: Means over the trainings, and what else the search measured.
         values: `metric` after each training.
+        error: Why a training failed; empty where none did.
     """
 
     origin: str
@@ -62,6 +63,12 @@ class Candidate:
     metric: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
     values: tuple[float, ...] = ()
+    error: str = ""
+
+    @property
+    def measurement(self) -> Measurement:
+        """The means, or the failure, as an objective takes them."""
+        return Measurement(self.metrics, error=self.error)
 
     @property
     def deviation(self) -> float:
@@ -78,6 +85,7 @@ class Candidate:
             "metrics": self.metrics,
             "values": list(self.values),
             "deviation": self.deviation,
+            **({"error": self.error} if self.error else {}),
         }
 
 
@@ -227,20 +235,22 @@ class _Reranking:
 
     def run_all(self, candidates: list[Candidate], repeats: int) -> list[Candidate]:
         """Train what is not trained yet and take the best."""
-        done = {(tuple(r["choices"]), r["repeat"]): r["metrics"] for r in self._records()}
+        done = {(tuple(r["choices"]), r["repeat"]): r for r in self._records()}
         wanted = [(one, repeat) for one in candidates for repeat in range(repeats)]
         missing = [w for w in wanted if (w[0].architecture.choices, w[1]) not in done]
         self._say(len(candidates), repeats, len(missing))
         with self.progress.bar("reranking", len(wanted), len(wanted) - len(missing)) as bar:
             for one, repeat in missing:
-                metrics = self._train(one, repeat)
-                done[one.architecture.choices, repeat] = metrics
-                bar.advance(**{self.objective.metric: metrics[self.objective.metric]})
+                record = done[one.architecture.choices, repeat] = self._train(one, repeat)
+                name = self.objective.metric
+                bar.advance(**{n: v for n, v in record["metrics"].items() if n == name})
         found = [
             self._judged(one, [done[one.architecture.choices, r] for r in range(repeats)])
             for one in candidates
         ]
-        found.sort(key=lambda one: -self.objective.score(Measurement(one.metrics)))
+        found.sort(key=lambda one: -self.objective.score(one.measurement))
+        if found[0].error:
+            raise NasError(f"{found[0].origin}, {found[0].text}, and all others: {found[0].error}")
         self._take(found)
         return found
 
@@ -268,26 +278,29 @@ class _Reranking:
         context.network = run.settings("network")
         return TrainEvaluator(context, self.recipe)
 
-    def _train(self, one: Candidate, repeat: int) -> dict[str, float]:
+    def _train(self, one: Candidate, repeat: int) -> dict[str, Any]:
+        """Train once; return what is recorded of it."""
         [measurement] = self._evaluator(repeat)([one.architecture])
-        if not measurement.ok:
-            raise NasError(f"{one.origin}, {one.text}, cannot be trained: {measurement.error}")
         record = {
             "choices": list(one.architecture.choices), "architecture": one.text, "repeat": repeat,
-            "metrics": measurement.metrics, "seconds": measurement.seconds,
+            **measurement.to_json(),
         }  # fmt: skip
         with self.file.open("a", encoding="utf-8") as stream:
             stream.write("\n" * self._cut_off() + json.dumps(record) + "\n")
-        return measurement.metrics
+        return record
 
     def _cut_off(self) -> bool:
         """Tell whether the file ends in the middle of a line."""
         there = self.file.read_bytes() if self.file.exists() else b""
         return bool(there) and not there.endswith(b"\n")
 
-    def _judged(self, one: Candidate, trainings: list[dict[str, float]]) -> Candidate:
-        means = {name: mean(training[name] for training in trainings) for name in trainings[0]}
+    def _judged(self, one: Candidate, records: list[dict[str, Any]]) -> Candidate:
         name = self.objective.metric
+        for record in records:
+            if record.get("error"):
+                return replace(one, metric=name, error=record["error"])
+        trainings = [record["metrics"] for record in records]
+        means = {name: mean(training[name] for training in trainings) for name in trainings[0]}
         values = tuple(training[name] for training in trainings)
         return replace(one, metric=name, metrics=one.searched | means, values=values)
 
@@ -302,7 +315,8 @@ class _Reranking:
         network = self._evaluator(0).weights_of(architecture)
         run.save_best(architecture, best.metrics)  # never one with the weights of another
         save_weights(network, run.folder / "best.safetensors")
-        run.save_best(architecture, best.metrics, "network")
+        by = f"the mean of {len(best.values)} trainings"
+        run.save_best(architecture, best.metrics, "network", by)
         graph = run.space.graph(architecture)
         draw(graph, run.folder / "best.png")
         write_report(run.folder, graph=graph)

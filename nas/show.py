@@ -59,6 +59,7 @@ def describe(
     if found.metrics:
         description["metrics"] = found.metrics
         description["evaluator"] = found.run.config["evaluator"] if found.run else ""
+        description["measured_by"] = found.run.read_best().get("measured_by") if found.run else None
     if out is not None:
         description["drawn"] = str(draw(graph, out, title=found.name))
     return description
@@ -94,7 +95,8 @@ def print_description(description: dict[str, Any]) -> str:
     ]
     if "metrics" in d:
         how = f"evaluator {d['evaluator']}{shared}" if d.get("evaluator") else "validation"
-        lines.append(f"measured by the search ({how}): {metrics_text(d['metrics'])}")
+        whose = d.get("measured_by") or f"the search ({how})"
+        lines.append(f"measured by {whose}: {metrics_text(d['metrics'])}")
     if "drawn" in d:
         lines.append(f"drawn in {d['drawn']}")
     return "\n".join(lines)

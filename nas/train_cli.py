@@ -135,7 +135,7 @@ def rerank(
     rows += [
         [
             str(rank), one.origin, _searched(one.searched, metric),
-            f"{one.metrics[metric]:.4g} ± {one.deviation:.2g}", one.text,
+            "failed" if one.error else f"{one.metrics[metric]:.4g} ± {one.deviation:.2g}", one.text,
         ]
         for rank, one in enumerate(found, start=1)
     ]  # fmt: skip

@@ -144,6 +144,30 @@ def test_a_stop_loses_one_training(
     assert [one.to_json() for one in rerank(whole, top=2)] == [one.to_json() for one in stopped]
 
 
+class Breaks(nn.Linear):
+    """Cannot be trained."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            raise RuntimeError("broken")
+        return super().forward(x)
+
+
+def test_what_cannot_be_trained_comes_last(tmp_path: Path) -> None:
+    class Some(Net):
+        def __init__(self) -> None:
+            super().__init__()
+            broken = Breaks(64, 2)
+            self.layer = OneOf({"good": nn.Linear(64, 2), "bad": broken, "worse": Breaks(64, 2)})
+
+    chosen: dict[str, Any] = {"strategy": "random", "evaluator": "proxy:params"}
+    run = nas.search(Some, data=make_task(), out=tmp_path / "run", progress=Silent(), **chosen)
+    best, *others = rerank(run, top=3)
+    assert "good" in best.text and not best.error
+    assert all("broken" in one.error for one in others)
+    assert "measured_by" in run.read_best() and run.best.architecture == best.architecture
+
+
 def test_more_repeats_train_what_is_missing(run: Run, trainings: list[int]) -> None:
     few = rerank(run, top=2, repeats=1)
     trainings.clear()

@@ -79,6 +79,7 @@ def _cards(run: Recorded, best: Record) -> Iterator[tuple[str, str]]:
     """Yield names, which are HTML, and values: the result's metrics, then what they took."""
     # With weights that it shares with others an architecture does worse than on its own.
     how = ", shared weights" if run.is_differentiable else ""
+    how = f", {escape(str(best['measured_by']))}" if best.get("measured_by") else how
     for name, value in metrics_of(best).items():
         yield label(name) + how, figure(name, value)
     if run.trials:

@@ -117,7 +117,11 @@ class Run(Trials):
         return done and (self.folder / "best.json").exists()
 
     def save_best(
-        self, architecture: Architecture, metrics: dict[str, float], weights: str = ""
+        self,
+        architecture: Architecture,
+        metrics: dict[str, float],
+        weights: str = "",
+        measured_by: str = "",
     ) -> None:
         """Write `best.json`.
 
@@ -126,6 +130,7 @@ class Run(Trials):
             metrics: What was measured of it.
             weights: What `best.safetensors` belongs to: "supernet" (a network at the supernet's
                 widths), "network" (at the network's), or "" where there are none.
+            measured_by: What the metrics are, in words; "" where the run's evaluator gave them.
         """
         options = self.space.options(architecture)
         best = {
@@ -135,6 +140,7 @@ class Run(Trials):
             "text": self.space.format(architecture),
             "metrics": metrics,
             "weights": weights,
+            **({"measured_by": measured_by} if measured_by else {}),
         }
         write_json(self.folder / "best.json", best)
 
