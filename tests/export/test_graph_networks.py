@@ -139,7 +139,7 @@ from safetensors.torch import load_file
 found = {}
 for file in sorted(Path(sys.argv[1]).glob("*.py")):
     spec = importlib.util.spec_from_file_location(file.stem, file)
-    module = sys.modules[file.stem] = importlib.util.module_from_spec(spec)
+    module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     network, data, worst = module.load(), load_file(file.with_suffix(".data")), 0.0
     for number in "012":

@@ -1,8 +1,9 @@
-"""A graph as exported networks take it: what stands in their source for `nas.data.graph.Graph`."""
+"""A graph as exported networks take it: what stands in their source for `nas.data.graph.Graph`.
+
+It is no dataclass: these need their file among `sys.modules`, where a loader may not have put it.
+"""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -10,7 +11,6 @@ from torch import Tensor
 __all__ = ["Graph"]
 
 
-@dataclass(frozen=True, eq=False)
 class Graph:
     """One graph whose nodes are asked for, or several graphs side by side.
 
@@ -22,11 +22,16 @@ class Graph:
         batch: The graph of every node, int64 [N], ascending from 0; None is a single graph.
     """
 
-    features: Tensor
-    edges: Tensor
-    edge_features: Tensor | None = None
-    index: Tensor | None = None
-    batch: Tensor | None = None
+    def __init__(
+        self,
+        features: Tensor,
+        edges: Tensor,
+        edge_features: Tensor | None = None,
+        index: Tensor | None = None,
+        batch: Tensor | None = None,
+    ) -> None:
+        self.features, self.edges, self.edge_features = features, edges, edge_features
+        self.index, self.batch = index, batch
 
     def __len__(self) -> int:
         """Return how many nodes or, without `index`, graphs are asked for."""
