@@ -10,7 +10,7 @@ from typing import Any
 
 from nas.errors import unknown
 
-__all__ = ["gate_recipe", "kind_recipe", "train_defaults"]
+__all__ = ["gate_recipe", "kind_recipe", "shared_weights_recipe", "train_defaults"]
 
 _RECIPES: dict[str, dict[str, Any]] = {
     "nodes": {
@@ -30,27 +30,36 @@ _SMALL_RECIPES: dict[str, dict[str, Any]] = {
     "tokens": {"optimizer": "adam", "learning_rate": 0.01, "weight_decay": 0.0},
 }
 """The same at small scale only."""
-_GATE_RECIPES: dict[str, dict[str, Any]] = {
-    "nodes": {
-        "weight_optimizer": "adam",
-        "weight_lr": 0.01,
-        "weight_lr_min": 0.01,
-        "weight_decay": 5e-4,
-    },
+_SHARED_WEIGHTS: dict[str, dict[str, Any]] = {
+    "nodes": {"optimizer": "adam", "learning_rate": 0.01, "weight_decay": 5e-4},
 }
-"""Kind of a task -> how weights are trained beside gates, at every scale.
+"""Kind of a task -> how the weights of a supernet are trained, at every scale.
 
 Nodes of a graph: as above. By SGD a supernet of graph networks does not even learn the labels of
 Cora by heart.
 """
 _SMALL_GATE_RECIPES: dict[str, dict[str, Any]] = {"nodes": {"epochs": 12}}
-"""The same at small scale only: by Adam a supernet has learnt a graph after a few epochs."""
+"""Of the DARTS family at small scale: by Adam a supernet has learnt a graph in a few epochs."""
+
+
+def shared_weights_recipe(kind: str) -> dict[str, Any]:
+    """Return the settings of a supernet's training in which a kind of tasks differs from others."""
+    return _SHARED_WEIGHTS.get(kind, {})
 
 
 def gate_recipe(kind: str, scale: str) -> dict[str, Any]:
-    """Return the settings of the DARTS family in which a kind of tasks differs from others."""
+    """Return the same in the words of the DARTS family, whose rate is constant then."""
     small = _SMALL_GATE_RECIPES.get(kind, {}) if scale == "small" else {}
-    return _GATE_RECIPES.get(kind, {}) | small
+    weights = shared_weights_recipe(kind)
+    if not weights:
+        return small
+    rate = weights["learning_rate"]
+    return small | {
+        "weight_optimizer": weights["optimizer"],
+        "weight_lr": rate,
+        "weight_lr_min": rate,
+        "weight_decay": weights["weight_decay"],
+    }
 
 
 def kind_recipe(kind: str, scale: str) -> dict[str, Any]:

@@ -44,3 +44,12 @@ def test_weights_are_trained_as_suits_the_kind_of_task() -> None:
     assert weights_of(nodes, "darts-second-order")[0] == "sgd"
     assert weights_of(nodes, solver="second-order")[0] == "sgd"
     assert weights_of(graphs)[0] == "sgd"
+
+
+def test_a_supernet_that_is_only_trained_too() -> None:
+    for kind, optimizer in (("nodes", "adam"), ("graphs", "sgd")):
+        plan = make_plan(
+            "gnn", "random", make_task(kind), "supernet", None, "", None, None, None, 0, "cpu",
+            {}, False,
+        )  # fmt: skip
+        assert plan.evaluator_settings.optimizer == optimizer, kind

@@ -26,6 +26,7 @@ from nas.evaluators.supernet_paths import paths_of
 from nas.evaluators.supernet_settings import SupernetSettings
 from nas.evaluators.supernet_training import SupernetTraining
 from nas.objective import Measurement
+from nas.recipes import shared_weights_recipe
 from nas.space import Architecture, Path, SearchSpace
 
 __all__ = [
@@ -78,10 +79,11 @@ class SupernetEvaluator(Evaluator):
     @classmethod
     def defaults(cls, scale: str, kind: str = "examples") -> dict[str, Any]:
         if scale == "paper":
-            return {}
+            return shared_weights_recipe(kind)
         if kind == "tokens":  # four paths a step by the sandwich rule, and gradients are small
             return {"epochs": 12, "batch_size": 64, "learning_rate": 0.3}
-        return {"epochs": 60, "batch_size": 64, "learning_rate": 0.05}
+        small = {"epochs": 60, "batch_size": 64, "learning_rate": 0.05}
+        return small | shared_weights_recipe(kind)
 
     @classmethod
     def require(cls, space: SearchSpace, settings: SupernetSettings) -> None:

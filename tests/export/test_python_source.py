@@ -155,7 +155,7 @@ from safetensors.torch import load_file
 found = {}
 for file in sorted(Path(sys.argv[1]).glob("*.py")):
     spec = importlib.util.spec_from_file_location(file.stem, file)
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[file.stem] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     network = module.load()
     data = load_file(file.with_suffix(".data"))
