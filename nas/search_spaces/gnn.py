@@ -64,10 +64,10 @@ class GNNSupernetSettings(GNNNetworkSettings):
 
 
 def _up_to(name: str, most: int, options: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the options up to the largest one that is wanted, which must be one of them."""
-    if most not in options:
-        raise NasError(f"space 'gnn': {name}={most}; allowed is {', '.join(map(str, options))}")
-    return options[: options.index(most) + 1]
+    """Return the options up to a size."""
+    if most < options[0]:
+        raise NasError(f"space 'gnn': {name}={most}; at least {options[0]} is needed")
+    return tuple(option for option in options if option <= most)
 
 
 @registry.register(

@@ -49,8 +49,9 @@ def test_sizes_may_end_earlier() -> None:
     assert set(GNN(most_heads=4).catalogue()) == {"gcn"}
     supernet = space.supernet(TASK, shrink=4)
     assert supernet.network.layers[0].weights["all-all"].linear.shape == (4, 8, 5)
-    for options in ({"most_heads": 3}, {"most_hidden": 512}):
-        with pytest.raises(NasError, match=r"space 'gnn': most_\w+=\d+; allowed is"):
+    assert GNN(most_heads=5).decisions == GNN(most_heads=4).decisions
+    for options in ({"most_heads": 0}, {"most_hidden": 3}):
+        with pytest.raises(NasError, match=r"space 'gnn': most_\w+=\d; at least [14] is needed"):
             GNN(**options)
 
 
