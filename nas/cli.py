@@ -247,7 +247,8 @@ def _print_run(run: Any, as_json: bool) -> None:
     typer.echo(f"\nfound in {folder}:\n")
     typer.echo(best.space.format(best.architecture) + "\n")
     typer.echo(text(best.space.graph(best.architecture)) + "\n")
-    typer.echo(f"{metrics_text(best.metrics)}  (evaluator {run.config['evaluator']})")
+    shared = ", shared weights" if run.config["evaluator"] == "supernet" else ""
+    typer.echo(f"{metrics_text(best.metrics)}  (evaluator {run.config['evaluator']}{shared})")
     if several:
         _print_front(run)
     typer.echo(f"drawn in {folder / 'best.png'}, report in {folder / 'report.html'}\n")
