@@ -32,11 +32,12 @@ def reranking_section(run: Recorded) -> str:
 def _row(rank: int, one: Record, name: str) -> list[str]:
     searched = metrics_of({"metrics": one.get("searched")})
     first = name if name in searched else next(iter(searched), name)
+    what = "" if first == name else f"{label(first)} "
     values = one.get("values")
     return [
         str(rank),
         escape(str(one.get("origin", ""))),
-        f"{label(first)} {figure(first, searched[first])}" if searched else "",
+        f"{what}{figure(first, searched[first])}" if searched else "",
         figure(name, metrics_of(one).get(name, float("nan"))),
         figure(name, number_of(one.get("deviation"))),
         str(len(values)) if isinstance(values, list) else "",
