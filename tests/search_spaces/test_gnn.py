@@ -161,3 +161,23 @@ def test_also_in_the_supernet() -> None:
         n: bool(row.grad is not None and (row.grad.abs() > 1e-7).any()) for n, row in logits.items()
     }
     assert {n for n, some in moved.items() if not some} == {"layer2/hidden"}
+
+
+@pytest.mark.parametrize("columns", [5, 200])
+def test_a_mixture_is_trained_in_mixed_precision(columns: int) -> None:
+    """Also on features that are mostly zeros; gradients are those of single precision, nearly."""
+    task = TaskInfo((columns,), 3, "nodes")
+    graph: Any = task.example(12)
+    graph.features.mul_(torch.rand_like(graph.features) < 0.05 if columns > 100 else 1.0)
+    torch.manual_seed(0)
+    supernet = SPACE.supernet(task, shrink=4, dropout=0.0)
+    gates = supernet.gates.items()
+    found = []
+    for enabled in (False, True):
+        logits = {n: torch.zeros(len(g.options), requires_grad=True) for n, g in gates}
+        supernet.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            output = supernet(graph, {n: row.softmax(0) for n, row in logits.items()})
+        output.float().square().sum().backward()
+        found.append(torch.cat([row.grad for row in logits.values() if row.grad is not None]))
+    assert torch.cosine_similarity(*found, dim=0) > 0.99

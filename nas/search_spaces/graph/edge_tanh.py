@@ -55,7 +55,8 @@ class _EdgeTanh(torch.autograd.Function):
             scores = edge_tanh_by_edge(a, b, units, ctx.edges)
             given = torch.autograd.grad(scores, (a, b, units), gradients[0], create_graph=True)
             return (*given, None)
-        return (*_by_parts(a, b, units, gradients[0], ctx.edges), None)
+        gradient = gradients[0].to(a.dtype)  # of scores that autocast made bf16
+        return (*_by_parts(a, b, units, gradient, ctx.edges), None)
 
 
 def _by_parts(
