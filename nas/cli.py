@@ -241,20 +241,21 @@ def _print_run(run: Any, as_json: bool) -> None:
         typer.echo(json.dumps({"run": str(run.folder)} | run.read_best() | front))
         return
     from nas.draw import text
-    from nas.show import metrics_text
+    from nas.show import measured_by, metrics_text
 
     best, folder = run.best, run.folder
     typer.echo(f"\nfound in {folder}:\n")
     typer.echo(best.space.format(best.architecture) + "\n")
     typer.echo(text(best.space.graph(best.architecture)) + "\n")
-    shared = ", shared weights" if run.config["evaluator"] == "supernet" else ""
-    typer.echo(f"{metrics_text(best.metrics)}  (evaluator {run.config['evaluator']}{shared})")
+    typer.echo(f"{metrics_text(best.metrics)}  (by {measured_by(run)})")
     if several:
         _print_front(run)
     typer.echo(f"drawn in {folder / 'best.png'}, report in {folder / 'report.html'}\n")
     commands = ["show", "train", "export"]
+    if not several:
+        commands.append("rerank")
     if run.config["evaluations"]:  # of a black-box strategy
-        commands += ["explain"] if several else ["rerank", "explain"]
+        commands.append("explain")
     typer.echo("next: " + " | ".join(f"nas {command} {folder}" for command in commands))
 
 

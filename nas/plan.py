@@ -332,8 +332,8 @@ def _strategy_settings(factory: Any, scale: str, kind: str, values: Mapping[str,
     settings = factory(scale).changed(values)
     if settings.solver != "second-order":  # which is made for SGD
         settings = factory(scale).changed({**gate_recipe(kind, scale), **values})
-    for kind in ("relaxation", "solver", "selection"):
-        registry.get(f"strategies.differentiable.{kind}s", getattr(settings, kind))
+    for part in ("relaxation", "solver", "selection"):
+        registry.get(f"strategies.differentiable.{part}s", getattr(settings, part))
     for name in settings.regularisers:
         registry.get("strategies.differentiable.regularisers", name)
     return settings

@@ -10,7 +10,7 @@ from typing import Any
 
 from nas.errors import unknown
 
-__all__ = ["gate_recipe", "kind_recipe", "shared_weights_recipe", "train_defaults"]
+__all__ = ["gate_recipe", "kind_recipe", "recipe_note", "shared_weights_recipe", "train_defaults"]
 
 _RECIPES: dict[str, dict[str, Any]] = {
     "nodes": {
@@ -30,21 +30,16 @@ _SMALL_RECIPES: dict[str, dict[str, Any]] = {
     "tokens": {"optimizer": "adam", "learning_rate": 0.01, "weight_decay": 0.0},
 }
 """The same at small scale only."""
-_SHARED_WEIGHTS: dict[str, dict[str, Any]] = {
-    "nodes": {"optimizer": "adam", "learning_rate": 0.01, "weight_decay": 5e-4},
-}
-"""Kind of a task -> how the weights of a supernet are trained, at every scale.
-
-Nodes of a graph: as above. By SGD a supernet of graph networks does not even learn the labels of
-Cora by heart.
-"""
+_OF_WEIGHTS = ("optimizer", "learning_rate", "weight_decay")
+"""What supernets take of `_RECIPES`: by SGD one of graph networks learns nothing of Cora."""
 _SMALL_GATE_RECIPES: dict[str, dict[str, Any]] = {"nodes": {"epochs": 12}}
 """Of the DARTS family at small scale: by Adam a supernet has learnt a graph in a few epochs."""
 
 
 def shared_weights_recipe(kind: str) -> dict[str, Any]:
     """Return the settings of a supernet's training in which a kind of tasks differs from others."""
-    return _SHARED_WEIGHTS.get(kind, {})
+    recipe = _RECIPES.get(kind, {})
+    return {name: recipe[name] for name in _OF_WEIGHTS if name in recipe}
 
 
 def gate_recipe(kind: str, scale: str) -> dict[str, Any]:
@@ -66,6 +61,11 @@ def kind_recipe(kind: str, scale: str) -> dict[str, Any]:
     """Return the settings in which the recipe of a kind of tasks differs from that of others."""
     small = _SMALL_RECIPES.get(kind, {}) if scale == "small" else {}
     return _RECIPES.get(kind, {}) | small
+
+
+def recipe_note(kind: str, scale: str, settings: object) -> str:
+    """Write those settings of a training for which a kind of tasks has a recipe of its own."""
+    return ", ".join(f"{name}={getattr(settings, name)}" for name in kind_recipe(kind, scale))
 
 
 def train_defaults(scale: str, kind: str = "examples") -> dict[str, Any]:

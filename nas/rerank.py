@@ -25,7 +25,7 @@ from nas.fit import TrainSettings
 from nas.objective import Measurement, Objective
 from nas.plan import load_data
 from nas.progress import Console, Progress
-from nas.recipes import kind_recipe, train_defaults
+from nas.recipes import recipe_note, train_defaults
 from nas.report import write_report
 from nas.run import Run, load
 from nas.settings import fill
@@ -255,8 +255,8 @@ class _Reranking:
         return found
 
     def _say(self, top: int, repeats: int, missing: int) -> None:
-        settings = kind_recipe(self.task.info.kind, self.run.config["scale"] or self.task.scale)
-        own = ", ".join(f"{name}={getattr(self.recipe, name)}" for name in settings)
+        scale = self.run.config["scale"] or self.task.scale
+        own = recipe_note(self.task.info.kind, scale, self.recipe)
         self.progress.note(
             f"the {top} best of {self.run.folder}, {repeats} trainings each on 'train', judged on "
             f"'valid'; {missing} to do" + (f" ({own})" if own else "")

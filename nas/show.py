@@ -9,10 +9,11 @@ from typing import Any
 from nas.draw import draw, text
 from nas.found import Found, find
 from nas.measure import measure
+from nas.run import Run
 from nas.space import SearchSpace
 from nas.task import TaskInfo
 
-__all__ = ["describe", "metrics_text", "print_description", "usual_info"]
+__all__ = ["describe", "measured_by", "metrics_text", "print_description", "usual_info"]
 
 
 def usual_info(space: SearchSpace) -> TaskInfo:
@@ -25,6 +26,14 @@ def usual_info(space: SearchSpace) -> TaskInfo:
     from nas.plan import load_data
 
     return load_data(space.default_data, 0, "cpu", False, {}).info
+
+
+def measured_by(run: Run) -> str:
+    """Say what the figures of a run's result are: the search's, or those of trainings after it."""
+    evaluator = run.config["evaluator"]
+    shared = ", shared weights" if evaluator == "supernet" else ""
+    usual = f"the search (evaluator {evaluator}{shared})"
+    return str(run.read_best().get("measured_by", usual))
 
 
 def describe(
@@ -59,7 +68,7 @@ def describe(
     if found.metrics:
         description["metrics"] = found.metrics
         description["evaluator"] = found.run.config["evaluator"] if found.run else ""
-        description["measured_by"] = found.run.read_best().get("measured_by") if found.run else None
+        description["measured_by"] = measured_by(found.run) if found.run else ""
     if out is not None:
         description["drawn"] = str(draw(graph, out, title=found.name))
     return description
@@ -81,7 +90,6 @@ def print_description(description: dict[str, Any]) -> str:
     d = description
     shape = "x".join(map(str, d["input_shape"]))
     settings = " ".join(f"{name}={value}" for name, value in d["network"].items())
-    shared = ", shared weights" if d.get("evaluator") == "supernet" else ""
     lines = [
         f"{d['name']} ({d['space']})",
         "",
@@ -94,8 +102,7 @@ def print_description(description: dict[str, Any]) -> str:
         f"multiply-adds {d['flops']:,.0f}",
     ]
     if "metrics" in d:
-        how = f"evaluator {d['evaluator']}{shared}" if d.get("evaluator") else "validation"
-        whose = d.get("measured_by") or f"the search ({how})"
+        whose = d["measured_by"] or "the search (validation)"
         lines.append(f"measured by {whose}: {metrics_text(d['metrics'])}")
     if "drawn" in d:
         lines.append(f"drawn in {d['drawn']}")

@@ -15,7 +15,7 @@ from nas.found import Found, find
 from nas.measure import measure
 from nas.plan import SCALES, load_data
 from nas.progress import Console, Progress
-from nas.recipes import kind_recipe, train_defaults
+from nas.recipes import recipe_note, train_defaults
 from nas.run import Run
 from nas.settings import fill
 from nas.weights import save_weights
@@ -94,9 +94,9 @@ def train(
         "train": dataclasses.asdict(recipe),
     }
     progress = progress or Console()
-    own = [f"{name}={getattr(recipe, name)}" for name in kind_recipe(task.info.kind, scale)]
+    own = recipe_note(task.info.kind, scale, recipe)
     if own:
-        progress.note(f"recipe for data of kind '{task.info.kind}': {', '.join(own)}")
+        progress.note(f"recipe for data of kind '{task.info.kind}': {own}")
     results = [
         _train(
             found, task, recipe, {**plan, "seed": seed + i},

@@ -245,7 +245,7 @@ def test_a_search_prints_its_result_and_what_comes_next(search: Nas) -> None:
     assert result.status == 0
     assert "found in run:" in result.out
     assert "accuracy 0." in result.out
-    assert "next: nas show run | nas train run | nas export run\n" in result.out
+    assert "next: nas show run | nas train run | nas export run | nas rerank run\n" in result.out
     assert "searching nas-bench-201 with darts into run" in result.err
     assert "Traceback" not in result.err
 

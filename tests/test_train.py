@@ -94,3 +94,16 @@ def test_a_setting_that_cannot_work_leaves_no_folder(tmp_path: Path) -> None:
     with pytest.raises(NasError, match="channels=0"):
         run_train(tmp_path / "t", settings=TINY | {"network": {"channels": 0}})
     assert not (tmp_path / "t").exists()
+
+
+def test_repeats_are_trainings_with_the_seeds_that_follow(tmp_path: Path) -> None:
+    several = run_train(tmp_path / "t", repeats=3, seed=4)
+    single = [run_train(tmp_path / f"s{i}", seed=4 + i)["accuracy"] for i in range(3)]
+    assert several["accuracies"] == single and several["accuracy"] == single[0]
+    assert several["mean"] == pytest.approx(np.mean(single))
+    assert several["deviation"] == pytest.approx(np.std(single, ddof=1))
+    folders = {file.parent.name for file in (tmp_path / "t").rglob("result.json")}
+    assert folders == {"t", "seed-5", "seed-6"}
+    assert json.loads((tmp_path / "t" / "repeats.json").read_text())["mean"] == several["mean"]
+    with pytest.raises(NasError, match="repeats=0: at least 1 is needed"):
+        run_train(tmp_path / "u", repeats=0)
