@@ -64,7 +64,13 @@ def kind_recipe(kind: str, scale: str) -> dict[str, Any]:
 
 
 def recipe_note(kind: str, scale: str, settings: object) -> str:
-    """Write those settings of a training for which a kind of tasks has a recipe of its own."""
+    """Write those settings of a training for which a kind of tasks has a recipe of its own.
+
+    Args:
+        kind: Of the task.
+        scale: "small" or "paper".
+        settings: Of the training.
+    """
     return ", ".join(f"{name}={getattr(settings, name)}" for name in kind_recipe(kind, scale))
 
 

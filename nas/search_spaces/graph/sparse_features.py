@@ -20,8 +20,10 @@ from nas.search_spaces.graph.written import written_as
 
 __all__ = ["FeatureLinear", "Features", "SparseRows", "dropped", "transformed"]
 
-_FEWEST = 128  # columns below which a dense product is as fast
-_DENSEST = 0.1  # share of entries above which it is
+# Of 2,708 rows, to 16 to 1,024 columns: 3.4 to 8.7 times faster with 128 columns of which 1.3 % are
+# entries; with 1,433 columns 1.6 to 4.7 times with 10 % of entries, .9 to 3 times with 20 %.
+_FEWEST = 128  # columns
+_DENSEST = 0.1  # share of entries
 
 
 class SparseRows:
@@ -134,7 +136,13 @@ def transformed_dense(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> 
 
 @written_as(transformed_dense)
 def transformed(x: Features, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Return x W^T + b, [N, H], for [N, F] and a weight [H, F]."""
+    """Return x W^T + b, [N, H].
+
+    Args:
+        x: [N, F], as `dropped` returns it.
+        weight: [H, F].
+        bias: [H].
+    """
     if isinstance(x, Tensor):
         return F.linear(x, weight, bias)
     y = x.times(weight.T)
@@ -142,7 +150,11 @@ def transformed(x: Features, weight: Tensor, bias: Tensor | None = None) -> Tens
 
 
 class FeatureLinear(nn.Linear):
-    """A linear layer that also takes features as `dropped` returns them."""
+    """A linear layer that also takes features as `dropped` returns them.
+
+    Args:
+        in_features, out_features, bias: As for `nn.Linear`.
+    """
 
     def forward(self, x: Features) -> Tensor:
         """Return [N, H] for [N, F]."""
