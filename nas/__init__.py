@@ -3,75 +3,70 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from nas.lazy import importer
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from nas.benchmarks.benchmark import Benchmark as Benchmark
-    from nas.benchmarks.home import open_benchmark as open_benchmark
+    from nas.benchmarks import Benchmark as Benchmark
+    from nas.benchmarks import open_benchmark as open_benchmark
     from nas.errors import NasError as NasError
-    from nas.evaluators.evaluator import Evaluator as Evaluator
-    from nas.evaluators.evaluator import Measurement as Measurement
+    from nas.evaluators import Evaluator as Evaluator
     from nas.export import export as export
+    from nas.found.rerank import rerank as rerank
+    from nas.found.train import train as train
+    from nas.integrations import as_optuna_sampler as as_optuna_sampler
+    from nas.integrations import suggest as suggest
     from nas.mutables import Elastic as Elastic
     from nas.mutables import OneOf as OneOf
     from nas.mutables import SomeOf as SomeOf
+    from nas.mutables import Supernet as Supernet
+    from nas.objective import Measurement as Measurement
     from nas.objective import Objective as Objective
-    from nas.optuna_sampler import as_optuna_sampler as as_optuna_sampler
-    from nas.optuna_sampler import suggest as suggest
-    from nas.rerank import rerank as rerank
     from nas.run import Run as Run
     from nas.run import load as load
-    from nas.search import search as search
-    from nas.search_spaces.module import ModuleSpace as ModuleSpace
+    from nas.search.search import search as search
+    from nas.search_spaces import ModuleSpace as ModuleSpace
     from nas.space import Architecture as Architecture
     from nas.space import Decision as Decision
     from nas.space import SearchSpace as SearchSpace
-    from nas.strategies.strategy import Strategy as Strategy
-    from nas.supernet import Supernet as Supernet
+    from nas.strategies import Strategy as Strategy
     from nas.task import Task as Task
-    from nas.train import train as train
 
 _HOME = {
     "Architecture": "nas.space",
-    "Benchmark": "nas.benchmarks.benchmark",
+    "Benchmark": "nas.benchmarks",
     "Decision": "nas.space",
     "Elastic": "nas.mutables",
-    "Evaluator": "nas.evaluators.evaluator",
-    "Measurement": "nas.evaluators.evaluator",
-    "ModuleSpace": "nas.search_spaces.module",
+    "Evaluator": "nas.evaluators",
+    "Measurement": "nas.objective",
+    "ModuleSpace": "nas.search_spaces",
     "NasError": "nas.errors",
     "Objective": "nas.objective",
     "OneOf": "nas.mutables",
     "Run": "nas.run",
     "SearchSpace": "nas.space",
     "SomeOf": "nas.mutables",
-    "Strategy": "nas.strategies.strategy",
-    "Supernet": "nas.supernet",
+    "Strategy": "nas.strategies",
+    "Supernet": "nas.mutables",
     "Task": "nas.task",
-    "as_optuna_sampler": "nas.optuna_sampler",
+    "as_optuna_sampler": "nas.integrations",
     "export": "nas.export",
     "load": "nas.run",
-    "open_benchmark": "nas.benchmarks.home",
-    "rerank": "nas.rerank",
-    "search": "nas.search",
-    "suggest": "nas.optuna_sampler",
-    "train": "nas.train",
+    "open_benchmark": "nas.benchmarks",
+    "rerank": "nas.found.rerank",
+    "search": "nas.search.search",
+    "suggest": "nas.integrations",
+    "train": "nas.found.train",
 }
 
 __all__ = sorted([*_HOME, "__version__"])
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used, so that `import nas` stays free of torch."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'nas' has no attribute '{name}'")
-    value = getattr(import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:
+    __getattr__ = importer(__name__, _HOME)
 
 
 def __dir__() -> list[str]:
@@ -79,7 +74,7 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """Keeps `nas.search` a function when the file `nas/search.py` is imported."""
+    """Keeps `nas.search` and `nas.export` functions when the wings of these names are imported."""
 
     def __setattr__(self, name: str, value: object) -> None:
         if not (name in _HOME and isinstance(value, ModuleType)):

@@ -1,34 +1,15 @@
-"""The commands: parse, call, print. Nothing that imports torch is imported before it is needed."""
+"""The command line, assembled. Nothing that imports torch is imported before it is needed."""
 
 from __future__ import annotations
 
-import json
 import sys
-from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from nas.bench_cli import bench
-from nas.cli_options import (
-    Device,
-    Download,
-    Json,
-    Precision,
-    Quiet,
-    Scale,
-    Seed,
-    Set,
-    Source,
-    SpaceOf,
-    Text,
-    progress_of,
-)
-from nas.compat_cli import compat
+from nas.commands import bench, compat, insight, searching, showing, training
 from nas.errors import NasError
-from nas.insight_cli import insight
-from nas.train_cli import training
 
 
 class _Commands(TyperGroup):
@@ -52,10 +33,32 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+app.add_typer(searching)
+app.add_typer(showing)
 app.add_typer(bench, name="bench")
 app.add_typer(insight)
 app.add_typer(compat)
 app.add_typer(training)
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"nas {version('nas-toolkit')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_say_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Options of the program itself."""
 
 
 def main() -> None:
@@ -76,278 +79,6 @@ def main() -> None:
 def _stop(message: str) -> None:
     print(f"error: {message}", file=sys.stderr)
     raise SystemExit(2)
-
-
-# -- search and resume ------------------------------------------------------------------------
-
-_RESUMED: dict[str, Any] = {
-    "space": str, "strategy": str, "evaluator": str, "data": str, "objective": str, "limit": str,
-    "timeout": float | None, "evaluations": int | None, "scale": str | None, "seed": int,
-    "device": str, "download": bool,
-}  # fmt: skip
-_MOST_OF_FRONT = 20  # lines
-_RECORDED = ("versions", "created", "task")  # in a run's config.json beside its options
-
-
-@app.command()
-def search(
-    context: typer.Context,
-    space: Annotated[
-        str, typer.Option(help="A name (see nas spaces), or file.py:Name of your own.")
-    ] = "darts",
-    strategy: Annotated[
-        str, typer.Option(help="A name, or as optuna:tpe; see nas strategies.")
-    ] = "pc-darts",
-    data: Annotated[
-        Text,
-        typer.Option(
-            help="A name (see nas data), npz:FILE, folder:PATH, or file.py:name.",
-            show_default="what suits the space; digits for images",
-        ),
-    ] = None,
-    evaluator: Annotated[
-        str,
-        typer.Option(
-            help="How candidates are judged: a name, or as table:nas-bench-graph:cora or "
-            "proxy:gradsign; see nas evaluators."
-        ),
-    ] = "supernet",
-    objective: Annotated[
-        Text,
-        typer.Option(
-            help="The metric to maximise, or with a minus to minimise; several with commas: "
-            "accuracy,-params.",
-            show_default="the evaluator's; mostly accuracy",
-        ),
-    ] = None,
-    limit: Annotated[
-        str,
-        typer.Option(help="What must be kept, such as params<1M,flops<=100M.", show_default="none"),
-    ] = "",
-    timeout: Annotated[
-        Optional[float],  # noqa: UP045
-        typer.Option(help="Seconds until an evaluation has failed.", show_default="none"),
-    ] = None,
-    evaluations: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(
-            help="Budget of a black-box strategy.", show_default="50; 1000 at paper scale"
-        ),
-    ] = None,
-    scale: Scale = None,
-    seed: Seed = 0,
-    device: Device = "auto",
-    precision: Precision = None,
-    out: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(help="The run folder.", show_default="runs/SPACE-STRATEGY-DATA-sSEED"),
-    ] = None,
-    config: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(help="JSON or TOML file with these options, and settings by group."),
-    ] = None,
-    assignments: Set = None,
-    download: Download = False,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Search for an architecture; the same command continues a search that was stopped.
-
-    Settings (--set) are those of the strategy, or with a prefix those of supernet, network,
-    evaluator and data: --set epochs=20 --set supernet.channels=8. "nas strategies NAME", "nas
-    evaluators NAME" and "nas spaces NAME" list them.
-    """
-    from nas.allocator import keep_freed_memory
-    from nas.search import search as run_search
-    from nas.settings import parse_assignments
-
-    options: dict[str, Any] = {
-        "space": space, "strategy": strategy, "data": data, "evaluator": evaluator,
-        "objective": objective, "limit": limit, "timeout": timeout, "evaluations": evaluations,
-        "scale": scale, "seed": seed, "device": device, "out": out, "download": download,
-    }  # fmt: skip
-    given = {name for name in options if _is_given(context, name)}
-    from_file, settings = _read_search_config(config) if config else ({}, {})
-    options |= {name: value for name, value in from_file.items() if name not in given}
-    if precision is not None:
-        from nas.plan import precision_settings
-
-        for group, values in precision_settings(options["strategy"], precision).items():
-            settings.setdefault(group, {}).update(values)
-    for group, values in parse_assignments(assignments or []).items():
-        settings.setdefault(group, {}).update(values)
-    keep_freed_memory()
-    run = run_search(**options, settings=settings, progress=progress_of(quiet))
-    _print_run(run, as_json)
-
-
-def _is_given(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
-
-
-def _read_search_config(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    from nas.errors import unknown
-    from nas.settings import read_config
-
-    values = {k: v for k, v in read_config(file).items() if k not in _RECORDED}
-    settings = _require_groups(file, values.pop("settings", {}))
-    allowed = _RESUMED | {"out": str | None}
-    for name in values:
-        if name not in allowed:
-            raise unknown(f"option in {file}", name, [*allowed, "settings"])
-    return _converted(file, values, allowed), settings
-
-
-def _require_groups(file: Path, settings: Any) -> dict[str, dict[str, Any]]:
-    if not isinstance(settings, dict) or not all(isinstance(g, dict) for g in settings.values()):
-        raise NasError(f"config file {file}: settings must be a table of groups")
-    return settings
-
-
-def _converted(file: Path, values: dict[str, Any], kinds: dict[str, Any]) -> dict[str, Any]:
-    """Return options of the right types; raises `NasError` that names the file and the option."""
-    from nas.settings import convert
-
-    return {name: convert(v, kinds[name], f"{file}: {name}") for name, v in values.items()}
-
-
-@app.command()
-def resume(
-    run: Annotated[Path, typer.Argument(help="The run folder.")],
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Continue a search that was stopped; it ends as it would have without the stop."""
-    from nas.allocator import keep_freed_memory
-    from nas.run import load
-    from nas.search import search as run_search
-
-    config, file = load(run).config, run / "config.json"
-    missing = [name for name in _RESUMED if name not in config]
-    if missing:
-        raise NasError(f"{file} is damaged: '{missing[0]}' is missing")
-    options = _converted(file, {name: config[name] for name in _RESUMED}, _RESUMED)
-    settings = _require_groups(file, config["settings"])
-    keep_freed_memory()
-    resumed = run_search(**options, out=run, settings=settings, progress=progress_of(quiet))
-    _print_run(resumed, as_json)
-
-
-def _print_run(run: Any, as_json: bool) -> None:
-    several = len(run.objective.goals) > 1
-    if as_json:
-        front = {"front": [_on_front(run, trial) for trial in run.front()]} if several else {}
-        typer.echo(json.dumps({"run": str(run.folder)} | run.read_best() | front))
-        return
-    from nas.draw import text
-    from nas.show import measured_by, metrics_text
-
-    best, folder = run.best, run.folder
-    typer.echo(f"\nfound in {folder}:\n")
-    typer.echo(best.space.format(best.architecture) + "\n")
-    typer.echo(text(best.space.graph(best.architecture)) + "\n")
-    typer.echo(f"{metrics_text(best.metrics)}  (by {measured_by(run)})")
-    if several:
-        _print_front(run)
-    typer.echo(f"drawn in {folder / 'best.png'}, report in {folder / 'report.html'}\n")
-    commands = ["show", "train", "export"]
-    if not several:
-        commands.append("rerank")
-    if run.config["evaluations"]:  # of a black-box strategy
-        commands.append("explain")
-    typer.echo("next: " + " | ".join(f"nas {command} {folder}" for command in commands))
-
-
-def _on_front(run: Any, trial: Any) -> dict[str, Any]:
-    return {"text": run.space.format(trial.architecture), "metrics": trial.measurement.metrics}
-
-
-def _print_front(run: Any) -> None:
-    """Print what no other architecture beats in all metrics at once."""
-    from nas.show import metrics_text
-
-    names = [goal.metric for goal in run.objective.goals]
-    front = run.front()
-    typer.echo(f"\nPareto front of {', '.join(names)}, drawn in {run.folder / 'front.png'}:")
-    for trial in front[:_MOST_OF_FRONT]:
-        metrics = {name: trial.measurement.metrics[name] for name in names}
-        typer.echo(f"  {metrics_text(metrics)}  {run.space.format(trial.architecture)}")
-    if len(front) > _MOST_OF_FRONT:
-        typer.echo(f"  and {len(front) - _MOST_OF_FRONT} more, in the report")
-    typer.echo("")
-
-
-# -- show, export -----------------------------------------------------------------------------
-
-
-@app.command()
-def show(
-    source: Source,
-    space: SpaceOf = None,
-    out: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(help="Draw into this file (.png, .svg, .pdf)."),
-    ] = None,
-    assignments: Set = None,
-    as_json: Json = False,
-) -> None:
-    """Show an architecture: its notation, its cells, its size, a drawing.
-
-    Settings (--set) are those of the network: --set channels=36.
-    """
-    from nas.show import describe, print_description
-
-    description = describe(source, space, _network_settings(assignments), out)
-    if as_json:
-        typer.echo(json.dumps(description))
-    else:
-        typer.echo(print_description(description))
-
-
-def _network_settings(assignments: list[str] | None) -> dict[str, Any]:
-    from nas.errors import unknown
-    from nas.settings import parse_assignments
-
-    groups = parse_assignments(assignments or [], "network")
-    for group in groups:
-        if group != "network":
-            raise unknown("group of settings", group, ["network"])
-    return groups.get("network", {})
-
-
-@app.command()
-def export(
-    source: Source,
-    to: Annotated[
-        str, typer.Option(help="json, genotype, python, torch, onnx or weights.")
-    ] = "python",
-    space: SpaceOf = None,
-    out: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(help="The file.", show_default="RUN/export/network.*, or NAME.*"),
-    ] = None,
-    weights: Annotated[
-        Text,
-        typer.Option(
-            help="fresh, inherited (from the search) or trained (by nas train).",
-            show_default="the best there are",
-        ),
-    ] = None,
-    data: Annotated[
-        Text, typer.Option(help="Whose shapes, for an architecture without a run.")
-    ] = None,
-    assignments: Set = None,
-    as_json: Json = False,
-) -> None:
-    """Export an architecture, or its network with weights, for use without this package.
-
-    Settings (--set) are those of the network: --set channels=36; for fresh weights only.
-    """
-    from nas.export_found import export_found
-
-    result = export_found(source, to, space, out, weights, data, _network_settings(assignments))
-    typer.echo(json.dumps(result) if as_json else "\n".join(f"{k}: {v}" for k, v in result.items()))
 
 
 if __name__ == "__main__":

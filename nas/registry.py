@@ -7,16 +7,19 @@ theirs through entry points of the group `nas.<kind>`, such as `nas.search_space
 
 from __future__ import annotations
 
+import importlib.util
 import pkgutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, TypeVar
 
 from nas.errors import NasError, unknown
 
-__all__ = ["KINDS", "Entry", "get", "names", "register"]
+__all__ = ["KINDS", "Entry", "get", "import_object", "names", "register", "resolve_entry"]
 
 KINDS = {
     "search_spaces": "search space",
@@ -116,3 +119,60 @@ def get(kind: str, name: str) -> Entry:
     if name not in entries:
         raise unknown(KINDS[kind], name, entries)
     return entries[name]
+
+
+def resolve_entry(kind: str, text: str) -> tuple[Entry, dict[str, Any]]:
+    """Return what `NAME` or `NAME:VALUE` stands for, such as `rl`, `optuna:tpe`, `table:mine`.
+
+    Args:
+        kind: "strategies" or "evaluators".
+        text: What stands behind the first colon is the setting that the class names as `argument`.
+
+    Returns:
+        The entry, and that setting.
+
+    Raises:
+        NasError: For an unknown name, or a value where the class takes none.
+    """
+    name, colon, value = text.partition(":")
+    entry = get(kind, name)
+    if not colon:
+        return entry, {}
+    argument = getattr(entry.factory, "argument", "")
+    if not argument or not value:
+        takes = f"write {name}:{argument.upper()}" if argument else f"write {name}"
+        raise NasError(f"{KINDS[kind]} '{text}': {takes}")
+    return entry, {argument: value}
+
+
+def import_object(reference: str) -> Any:
+    """Import `file.py:Name` or `package.module:Name`."""
+    place, _, name = reference.rpartition(":")
+    module = _from_file(Path(place)) if place.endswith(".py") else _from_package(place)
+    if not hasattr(module, name):
+        public = [n for n in vars(module) if not n.startswith("_")]
+        raise unknown(f"name in {place}", name, public)
+    return getattr(module, name)
+
+
+def _from_file(file: Path) -> Any:
+    if not file.is_file():
+        raise NasError(f"no such file: {file}")
+    name = f"nas_user_{file.stem}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise NasError(f"{file} cannot be imported: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _from_package(name: str) -> Any:
+    try:
+        return import_module(name)
+    except Exception as error:  # also what the module itself raises
+        raise NasError(f"module '{name}' cannot be imported: {error}") from error

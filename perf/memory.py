@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nas.costs.measure import activation_bytes
 from nas.data import load_task
-from nas.data.graph import Graph
-from nas.measure import activation_bytes
 from nas.search_spaces.gnn import GNN
 from nas.space import Architecture
+from nas.task.graph import Graph
 from perf.report import Column, Report, mebibytes
 
 COLUMNS = (

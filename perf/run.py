@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import torch
 
-from nas.allocator import keep_freed_memory
-from nas.data.device import find_device
+from nas.costs.allocator import keep_freed_memory
+from nas.task.device import find_device
 from perf.case import STRATEGIES, Case
 from perf.comparison import comparison_table
 from perf.experts import ExpertCase, experts_table

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from nas.evaluators.supernet import SupernetSettings, score_path
+from nas.mutables.supernet import Supernet
 from nas.search_spaces.nas_bench_201 import NASBench201
 from nas.space import Path
-from nas.supernet import Supernet
 from nas.task import Task
 from perf.measure import interleaved
 from perf.report import Column, Report

@@ -15,9 +15,9 @@ import torch
 from nas import registry
 from nas.benchmarks.benchmark import Benchmark
 from nas.benchmarks.home import open_benchmark
-from nas.loops.proposals import Proposals
 from nas.objective import Objective
 from nas.run import Run
+from nas.search.proposals import Proposals
 from perf.report import Column, Report
 from perf.tables import NAME
 

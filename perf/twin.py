@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nas.supernet import Supernet
+from nas.mutables.supernet import Supernet
 from perf.reference import EDGES, NODES, PartialMixedOperation, ReferenceSupernet
 
 

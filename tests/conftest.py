@@ -40,4 +40,4 @@ def tiny_npz(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out a run's drawings, which take longer than a tiny search."""
-    monkeypatch.setattr(sys.modules["nas.search"], "_report", lambda run, architecture: None)
+    monkeypatch.setattr(sys.modules["nas.search.search"], "_report", lambda run, architecture: None)

@@ -23,8 +23,8 @@ from typing import Any
 _IMPORTED_LATER = (  # by commands, when they need it: here once, before the forks
     "matplotlib.backends.backend_agg",
     "matplotlib.figure",
-    "nas.draw",
-    "nas.report",
+    "nas.drawing.draw",
+    "nas.reporting.report",
     "nas.search",
     "nas.strategies.differentiable.strategy",
     "optuna.storages.journal",

@@ -1,4 +1,4 @@
-"""Writes the records of runs, and reads the pages that `nas.report` makes of them."""
+"""Writes the records of runs, and reads the pages that `nas.reporting.report` makes of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from nas.report import write_report
+from nas.reporting.report import write_report
 
 Record = dict[str, Any]
 

@@ -13,20 +13,20 @@ from tiny import make_task, text_task
 from torch import Tensor, nn
 
 from nas import registry
-from nas.data.graph import Graph
-from nas.data.info import KINDS
+from nas.costs.measure import latency, measure
 from nas.errors import NasError
-from nas.evaluate import evaluate
 from nas.evaluators.evaluator import Context
 from nas.evaluators.proxy import ProxyEvaluator, ProxySettings
 from nas.export import export
-from nas.fit import TrainSettings, fit
-from nas.measure import latency, measure
 from nas.mutables import OneOf
 from nas.run import Run
 from nas.search import search
 from nas.search_spaces.module import ModuleSpace
 from nas.task import TaskInfo
+from nas.task.graph import Graph
+from nas.task.info import KINDS
+from nas.training.evaluate import evaluate
+from nas.training.fit import TrainSettings, fit
 
 WIDTH = 8
 

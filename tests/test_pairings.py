@@ -1,6 +1,6 @@
 """Every space with every strategy and every evaluator: it runs as it should, or is refused.
 
-The default run takes from what `nas.compat` says to run a share in which every space, strategy and
+The default run takes from what `nas compat` says to run a share in which every space, strategy and
 evaluator comes up at least twice. The whole matrix, a test a pairing:
 
     pytest -m slow -n 2 tests/test_pairings.py
@@ -29,17 +29,18 @@ from torch import nn
 
 import nas
 from nas import registry
-from nas.compat import Pairing, find_pairings
+from nas.catalog.compat import Pairing, find_pairings
 from nas.data import load_task
 from nas.errors import NasError
 from nas.evaluators.evaluator import Context
 from nas.evaluators.proxy import ProxyEvaluator, ProxySettings
+from nas.mutables.supernet import Supernet
 from nas.progress import Bar, Silent
-from nas.resolve import resolve_entry
+from nas.registry import resolve_entry
 from nas.run import Run
+from nas.search import black_box as black_box_module
 from nas.search import search
 from nas.space import Architecture, SearchSpace
-from nas.supernet import Supernet
 from nas.task import Task
 from nas.testing.contract import tensors
 
@@ -208,7 +209,7 @@ class Extractions:
 @pytest.fixture
 def extractions(monkeypatch: pytest.MonkeyPatch, no_report: None) -> Extractions:
     """Watch extractions, keep a checkpoint of every trial, and leave out drawings."""
-    monkeypatch.setattr("nas.loops.black_box._SAVE_EVERY", -1.0)
+    monkeypatch.setattr(black_box_module, "_SAVE_EVERY", -1.0)
     return Extractions(monkeypatch)
 
 

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from nas import registry
 from nas.benchmarks.columns import Column, Problem
 from nas.benchmarks.index import ABSENT, Index, build_index
-from nas.checkpoint import atomic
 from nas.errors import NasError, unknown
 from nas.space import Architecture, Choices, SearchSpace
+from nas.storage import atomic
 
 __all__ = ["ABSENT", "Table", "TableData", "write_table"]
 

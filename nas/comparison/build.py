@@ -11,20 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas import registry
-from nas.benchmarks.columns import Column, Problem
-from nas.benchmarks.table import TableData
-from nas.checkpoint import seed_of
+from nas.benchmarks import Column, Problem, TableData
 from nas.comparison.folder import ResultFolder, open_folder
 from nas.comparison.install import install, require_name
 from nas.comparison.judges import Workbench, described, make_evaluator
 from nas.comparison.population import all_architectures, different_architectures
+from nas.data import load_data
 from nas.errors import NasError, unknown
-from nas.evaluate import evaluate
-from nas.evaluators.evaluator import Evaluator
-from nas.plan import SCALES, load_data
+from nas.evaluators import Evaluator
 from nas.progress import Console, Progress
+from nas.search import SCALES
 from nas.space import Architecture, SearchSpace
+from nas.storage import seed_of
 from nas.task import Task
+from nas.training import evaluate
 
 __all__ = ["build"]
 

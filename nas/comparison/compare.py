@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nas.benchmarks.benchmark import Benchmark
-from nas.benchmarks.home import open_benchmark
+from nas.benchmarks import Benchmark, open_benchmark
 from nas.comparison.contestants import Contestant, contestant
 from nas.comparison.facts import Facts, facts_of
 from nas.comparison.folder import ResultFolder, open_folder

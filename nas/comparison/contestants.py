@@ -9,10 +9,10 @@ from typing import Any
 from nas import registry
 from nas.errors import NasError, unknown
 from nas.objective import Objective
-from nas.resolve import resolve_entry
+from nas.registry import resolve_entry
 from nas.settings import fill
 from nas.space import SearchSpace
-from nas.strategies.strategy import Strategy
+from nas.strategies import Strategy
 
 __all__ = ["Contestant", "contestant"]
 

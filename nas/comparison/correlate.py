@@ -4,81 +4,37 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.benchmarks.benchmark import Benchmark
-from nas.benchmarks.home import open_benchmark
-from nas.checkpoint import seed_of
+from nas.benchmarks import Benchmark, open_benchmark
 from nas.comparison.agreement import Agreement, agreement
+from nas.comparison.correlation import Correlation, Judged
 from nas.comparison.correlation_report import write_correlation
 from nas.comparison.facts import Facts, facts_of, objective_of, reported_metrics
 from nas.comparison.folder import ResultFolder, open_folder
 from nas.comparison.judges import Workbench, described, expand, make_evaluator
 from nas.comparison.predicting import FittedPredictor
+from nas.data import load_data
 from nas.errors import NasError, unknown
-from nas.evaluators.evaluator import Evaluator
-from nas.evaluators.predictor import PredictorEvaluator
+from nas.evaluators import Evaluator, PredictorEvaluator
 from nas.objective import Measurement, Objective
-from nas.plan import SCALES, load_data
 from nas.progress import Console, Progress
-from nas.resolve import resolve_entry
+from nas.registry import resolve_entry
+from nas.search import SCALES
 from nas.settings import Groups
 from nas.space import Architecture
+from nas.storage import seed_of
 
-__all__ = ["Correlation", "correlate"]
+__all__ = ["correlate"]
 
 Floats = NDArray[np.float64]
 
 LINES = "scores.jsonl"
 _AT_ONCE = 16  # architectures between two lines of the record
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What one evaluator said.
-
-    Args:
-        scores: Larger for the better, [n]; NaN where it failed.
-        seconds: Mean time of one evaluation; 0 for a column of the table.
-        agreements: Metric of the table -> how the scores agree with it; empty where fewer than 3
-            architectures have a score.
-    """
-
-    scores: Floats
-    seconds: float
-    agreements: dict[str, Agreement]
-
-    @property
-    def failed(self) -> int:
-        """How many architectures it could not judge."""
-        return int(np.isnan(self.scores).sum())
-
-
-@dataclass(frozen=True)
-class Correlation:
-    """Several evaluators against one benchmark.
-
-    Args:
-        folder: Where it is recorded.
-        facts: Of the benchmark.
-        targets: Metric -> its true values, larger for the better, [n].
-        described: Metric -> which column that is, in words.
-        judged: Evaluator -> what it said, the best by the last target first; columns of the table
-            that are known without training (params, flops) are among them, as baselines.
-        trained_on: Architectures that predictors were fitted to.
-    """
-
-    folder: Path
-    facts: Facts
-    targets: dict[str, Floats]
-    described: dict[str, str]
-    judged: dict[str, Judged]
-    trained_on: int
 
 
 def correlate(

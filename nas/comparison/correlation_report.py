@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,14 +14,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from nas.checkpoint import atomic, write_json
 from nas.comparison.agreement import INTERVAL, Agreement, Estimate
+from nas.comparison.correlation import Correlation, Judged
 from nas.comparison.plot import GRID, HUES
 from nas.comparison.text import aligned
-from nas.drawing.palette import EDGE, INK
-
-if TYPE_CHECKING:
-    from nas.comparison.correlate import Correlation, Judged
+from nas.drawing import EDGE, INK
+from nas.storage import atomic, write_json
 
 __all__ = ["correlation_text", "draw_scatter", "write_correlation"]
 

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nas.benchmarks.benchmark import Benchmark
-from nas.benchmarks.columns import Column
+from nas.benchmarks import Benchmark, Column
 from nas.objective import Objective
 
 __all__ = ["Facts", "facts_of", "objective_of", "reported_metrics"]

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nas.checkpoint import leftovers, write_json
 from nas.errors import NasError
+from nas.storage import leftovers, write_json
 
 __all__ = ["ResultFolder", "open_folder"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from nas.benchmarks.home import reader_of, readers
+from nas.benchmarks import reader_of, readers
 from nas.comparison.install import install, require_name
 from nas.errors import NasError
 from nas.progress import Console, Progress

@@ -7,8 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from nas.benchmarks.home import home
-from nas.benchmarks.table import SUFFIX, Table, TableData, write_table
+from nas.benchmarks import SUFFIX, Table, TableData, home, write_table
 from nas.errors import NasError
 
 __all__ = ["install", "require_name"]

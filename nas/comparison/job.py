@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from nas.benchmarks.benchmark import Benchmark
-from nas.benchmarks.home import open_benchmark
-from nas.checkpoint import seed_everything, seed_of
+from nas.benchmarks import Benchmark, open_benchmark
 from nas.comparison.contestants import contestant
 from nas.comparison.facts import objective_of
 from nas.comparison.repeat import Repeat
 from nas.comparison.simulate import Budget, simulate
+from nas.storage import seed_everything, seed_of
 
 __all__ = ["Job", "one_thread", "run_job"]
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas import registry
-from nas.checkpoint import seed_of
 from nas.errors import unknown
-from nas.evaluators.evaluator import Context, Evaluator
+from nas.evaluators import Context, Evaluator
 from nas.progress import Progress
-from nas.resolve import resolve_entry
+from nas.registry import resolve_entry
 from nas.settings import Groups, fill
 from nas.space import SearchSpace
+from nas.storage import seed_of
 
 if TYPE_CHECKING:
     from nas.task import Task

@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 
 from nas import registry
-from nas.benchmarks.benchmark import Benchmark
-from nas.benchmarks.home import installed, open_table, readers
-from nas.benchmarks.table import Table
+from nas.benchmarks import Benchmark, Table, installed, open_table, readers
 from nas.errors import NasError
 from nas.progress import Progress
 

@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
-from nas.checkpoint import atomic
 from nas.comparison.summary import OnBenchmark, Summary
 from nas.comparison.text import budget_text
-from nas.drawing.palette import EDGE, INK
+from nas.drawing import EDGE, INK
+from nas.storage import atomic
 
 __all__ = ["GRID", "HUES", "draw_regret", "style"]
 

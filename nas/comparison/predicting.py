@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nas.errors import NasError
-from nas.evaluators.evaluator import Context, Evaluator
-from nas.evaluators.predictor import PredictorSettings
+from nas.evaluators import Context, Evaluator, PredictorSettings
 from nas.predictors import make_predictor
 from nas.space import Architecture
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from nas.checkpoint import atomic, write_json
 from nas.comparison.plot import draw_regret
 from nas.comparison.results import Comparison
 from nas.comparison.summary import summarise
 from nas.comparison.text import as_text
+from nas.storage import atomic, write_json
 
 __all__ = ["FIGURE", "JSON", "TABLE", "write_report"]
 

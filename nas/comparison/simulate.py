@@ -12,13 +12,13 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from nas.benchmarks.benchmark import Benchmark
+from nas.benchmarks import Benchmark
 from nas.comparison.facts import objective_of, reported_metrics
 from nas.comparison.repeat import Repeat
-from nas.loops.proposals import MOST_REPEATS, Proposals
 from nas.objective import Measurement
+from nas.search import MOST_REPEATS, Proposals
 from nas.space import Architecture
-from nas.strategies.strategy import Strategy
+from nas.strategies import Strategy
 
 __all__ = ["Budget", "simulate"]
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.data.arrays import Labels
 from nas.data.rows import given_rows
 from nas.data.source import DataSettings, Request, data_source
 from nas.errors import NasError, unknown
 from nas.settings import require_ranges, setting
+from nas.task import Labels
 
 if TYPE_CHECKING:
     from nas.task import Task

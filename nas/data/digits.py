@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nas.data.augment import Augmentation
 from nas.data.source import Request, data_source
 from nas.errors import NasError
+from nas.task import Augmentation
 
 if TYPE_CHECKING:
     from nas.task import Task

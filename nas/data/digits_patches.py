@@ -12,15 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.data.arrays import channel_statistics, check_labels
 from nas.data.digits import load
-from nas.data.division import Given
-from nas.data.examples import Examples
-from nas.data.info import TaskInfo
 from nas.data.source import DataSettings, Request, data_source
-from nas.data.splits import Splits
 from nas.errors import NasError
 from nas.settings import setting
+from nas.task import Examples, Given, Splits, TaskInfo, channel_statistics, check_labels
 
 if TYPE_CHECKING:
     from nas.task import Task
@@ -55,7 +51,7 @@ def digits_patches(request: Request) -> Task:
     def examples(splits: Splits) -> Examples:
         import torch
 
-        from nas.data.examples.tensors import TensorExamples
+        from nas.task import TensorExamples
 
         return TensorExamples(torch.from_numpy(x[splits.order()]))
 

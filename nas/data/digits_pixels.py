@@ -12,14 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.data.arrays import check_labels
 from nas.data.digits import load
-from nas.data.division import Given
-from nas.data.examples import Examples
-from nas.data.info import TaskInfo
 from nas.data.source import DataSettings, Request, data_source
-from nas.data.splits import Splits
 from nas.settings import setting
+from nas.task import Examples, Given, Splits, TaskInfo, check_labels
 
 if TYPE_CHECKING:
     from nas.task import Task
@@ -54,8 +50,7 @@ def digits_pixels(request: Request) -> Task:
     def examples(splits: Splits) -> Examples:
         import torch
 
-        from nas.data.examples.graphs import GraphExamples
-        from nas.data.graph import Graph
+        from nas.task import Graph, GraphExamples
 
         graph = Graph(
             torch.from_numpy(features),

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.data.splits import Indices
 from nas.errors import NasError
+from nas.task import Indices
 
 __all__ = ["degree_features", "features_of_edges"]
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.data.augment import Augmentation
 from nas.data.pictures import Pictures
 from nas.data.source import DataSettings, Request, data_source
 from nas.errors import NasError
 from nas.settings import setting
+from nas.task import Augmentation
 
 if TYPE_CHECKING:
     from nas.task import Task

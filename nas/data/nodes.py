@@ -10,14 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.data.arrays import Labels
-from nas.data.division import Given
-from nas.data.examples import Examples
-from nas.data.info import TaskInfo
 from nas.data.source import DataSettings
-from nas.data.splits import Indices, Splits
 from nas.errors import NasError, unknown
 from nas.settings import require_ranges, setting
+from nas.task import Examples, Given, Indices, Labels, Splits, TaskInfo
 
 __all__ = ["NodeSettings", "Nodes", "given_nodes", "undirected"]
 
@@ -134,8 +130,7 @@ def given_nodes(found: Nodes, settings: NodeSettings, name: str) -> Given:
     def examples(drawn: Splits) -> Examples:
         import torch
 
-        from nas.data.examples.nodes import NodeExamples
-        from nas.data.graph import Graph
+        from nas.task import Graph, NodeExamples
 
         graph = Graph(
             torch.from_numpy(features),

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.data.augment import Augmentation
-from nas.data.device import check_memory, find_device
 from nas.data.edges import features_of_edges
 from nas.data.nodes import Nodes, NodeSettings, given_nodes, undirected
 from nas.data.source import Request, data_source
 from nas.errors import NasError
 from nas.settings import setting
+from nas.task import Augmentation, check_memory, find_device
 
 if TYPE_CHECKING:
     from nas.task import Task

@@ -11,16 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.data.arrays import check_labels
-from nas.data.division import Given
 from nas.data.edges import degree_features, features_of_edges
-from nas.data.examples import Examples
-from nas.data.info import TaskInfo
 from nas.data.nodes import Nodes, NodeSettings, given_nodes, undirected
 from nas.data.source import DataSettings, Request, data_source
-from nas.data.splits import Indices, Splits
 from nas.errors import NasError, unknown
 from nas.settings import require_ranges, setting
+from nas.task import Examples, Given, Indices, Splits, TaskInfo, check_labels
 
 if TYPE_CHECKING:
     from nas.task import Task
@@ -207,8 +203,7 @@ def _graphs(graphs: list[Any], spec: str) -> Given:
     def examples(drawn: Splits) -> Examples:
         import torch
 
-        from nas.data.examples.graphs import GraphExamples
-        from nas.data.graph import Graph
+        from nas.task import Graph, GraphExamples
 
         graph = Graph(
             torch.from_numpy(features.astype(np.float32)),

@@ -8,11 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.data.arrays import Labels
-from nas.data.division import Given
-from nas.data.examples import Examples
-from nas.data.info import TaskInfo
-from nas.data.splits import Splits
+from nas.task import Examples, Given, Labels, Splits, TaskInfo
 
 __all__ = ["given_rows"]
 
@@ -35,7 +31,7 @@ def given_rows(
     def examples(splits: Splits) -> Examples:
         import torch
 
-        from nas.data.examples.tensors import TensorExamples
+        from nas.task import TensorExamples
 
         return TensorExamples(torch.from_numpy(x[splits.order()]))
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nas.data.arrays import check_labels
 from nas.data.rows import given_rows
 from nas.data.source import Request, data_source
 from nas.errors import NasError, unknown
+from nas.task import check_labels
 
 if TYPE_CHECKING:
     from nas.task import Task

@@ -21,8 +21,7 @@ from nas.settings import setting
 if TYPE_CHECKING:
     import torch
 
-    from nas.data.division import Given
-    from nas.task import Task
+    from nas.task import Given, Task
 
 __all__ = ["DataSettings", "Request", "Source", "data_source", "find_source", "sources"]
 

@@ -9,15 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.data.arrays import Labels
-from nas.data.device import check_memory, find_device
-from nas.data.division import Given
-from nas.data.examples import Examples
-from nas.data.info import TaskInfo
 from nas.data.source import DataSettings, Request, data_source
-from nas.data.splits import Indices, Splits
 from nas.errors import NasError
 from nas.settings import require_ranges, setting
+from nas.task import Examples, Given, Indices, Labels, Splits, TaskInfo, check_memory, find_device
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -96,7 +91,7 @@ def given_text(content: bytes, settings: TextSettings, name: str) -> Given:
     def examples(splits: Splits) -> Examples:
         import torch
 
-        from nas.data.examples.tensors import TensorExamples
+        from nas.task import TensorExamples
 
         return TensorExamples(torch.from_numpy(windows(splits.order(), 0)))
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nas.checkpoint import seed_everything, seed_of
 from nas.objective import Measurement, Objective
 from nas.progress import Progress, Silent
 from nas.space import Architecture, SearchSpace
+from nas.storage import seed_everything, seed_of
 from nas.timeouts import time_limit
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ class Evaluator(ABC):
             architectures: Whose.
             names: Which; None is all. What takes a forward pass is not done for nothing.
         """
-        from nas.measure import count_flops, count_parameters
+        from nas.costs import count_flops, count_parameters
 
         context, found = self.context, []
         wanted, info = self.cost_metrics if names is None else names, context.task.info
@@ -184,7 +184,7 @@ class Evaluator(ABC):
 
     def _costs(self, architecture: Architecture) -> dict[str, float]:
         """Return the costs that a measurement shall have."""
-        from nas.measure import latency
+        from nas.costs import latency
 
         context, wanted = self.context, self.context.costs
         cost_metrics = [name for name in wanted if name in self.cost_metrics]

@@ -19,10 +19,10 @@ from nas import registry
 from nas.errors import unknown
 from nas.evaluators.evaluator import Context
 from nas.evaluators.train import CandidateSettings, TrainEvaluator
-from nas.fit import Stop
 from nas.objective import Measurement
 from nas.settings import require_ranges, setting
 from nas.space import Architecture, SearchSpace
+from nas.training import Stop
 
 if TYPE_CHECKING:
     from nas.task import TaskInfo

@@ -18,8 +18,7 @@ from nas import registry
 from nas.errors import NasError, unknown
 from nas.evaluators.evaluator import COSTS, Context, Evaluator
 from nas.objective import Measurement, Objective
-from nas.predictors import PREDICTORS, make_predictor
-from nas.predictors.predictor import Predictor
+from nas.predictors import PREDICTORS, Predictor, make_predictor
 from nas.settings import fill, require_ranges, setting
 from nas.space import Architecture
 

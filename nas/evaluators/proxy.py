@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nas import registry
-from nas.checkpoint import load_checkpoint, restoring, save_checkpoint, seed_everything, seed_of
 from nas.errors import NasError, unknown
 from nas.evaluators.evaluator import Context, Evaluator
-from nas.proxies.proxy import Proxy
+from nas.proxies import Proxy
 from nas.settings import require_ranges, setting
 from nas.space import Architecture
+from nas.storage import load_checkpoint, restoring, save_checkpoint, seed_everything, seed_of
 from nas.timeouts import time_limit
 
 __all__ = ["ProxyEvaluator", "ProxySettings"]

@@ -16,18 +16,19 @@ import numpy as np
 from torch import nn
 
 from nas import registry
-from nas.checkpoint import load_checkpoint, restoring, save_checkpoint, seed_everything, seed_of
 from nas.errors import NasError
 from nas.evaluators.evaluator import Context, Evaluator
-from nas.evaluators.scoring import score_paths, try_paths
 from nas.evaluators.scoring.batch_norm import leaves_one, recalibrate, use_batch_statistics
+from nas.evaluators.scoring.score import score_paths, try_paths
 from nas.evaluators.scoring.separate import score_path
 from nas.evaluators.supernet_paths import paths_of
 from nas.evaluators.supernet_settings import SupernetSettings
 from nas.evaluators.supernet_training import SupernetTraining
+from nas.mutables import supernet_of
 from nas.objective import Measurement
-from nas.recipes import shared_weights_recipe
 from nas.space import Architecture, Path, SearchSpace
+from nas.storage import load_checkpoint, restoring, save_checkpoint, seed_everything, seed_of
+from nas.training import shared_weights_recipe
 
 __all__ = [
     "SupernetEvaluator",
@@ -68,7 +69,7 @@ class SupernetEvaluator(Evaluator):
     def __init__(self, context: Context, settings: SupernetSettings | None = None) -> None:
         super().__init__(context, settings or SupernetSettings())
         seed_everything(seed_of(context.seed, "supernet"))
-        self.supernet = context.space.supernet(context.task.info, **context.supernet)
+        self.supernet = supernet_of(context.space, context.task.info, **context.supernet)
         self.supernet.to(context.task.device)
         if not any(True for _ in self.supernet.parameters()):
             raise NasError(f"space '{context.space.name}' has no weights to share or train")

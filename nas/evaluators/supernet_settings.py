@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from nas.errors import NasError, unknown
 from nas.evaluators.supernet_paths import PATHS
-from nas.optimizers import OPTIMIZERS
-from nas.precision import check_precision
 from nas.settings import require_ranges, setting
+from nas.training import OPTIMIZERS, check_precision
 
 __all__ = ["TRAIN_ON", "SupernetSettings"]
 

@@ -10,17 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nas.checkpoint import seed_everything, seed_of
 from nas.errors import NasError
 from nas.evaluators.evaluator import Context
 from nas.evaluators.scoring.batch_norm import leaves_one
 from nas.evaluators.supernet_paths import Draw, Phase, Schedule, paths_of
 from nas.evaluators.supernet_settings import SupernetSettings
-from nas.optimizers import make_optimizer
-from nas.precision import as_float, autocast
+from nas.mutables import Supernet
 from nas.space import Path
-from nas.supernet import Supernet
+from nas.storage import seed_everything, seed_of
 from nas.timeouts import time_limit
+from nas.training import as_float, autocast, make_optimizer
 
 __all__ = ["SupernetTraining"]
 

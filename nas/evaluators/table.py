@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nas import registry
-from nas.benchmarks.benchmark import Benchmark
-from nas.benchmarks.home import installed, open_benchmark, open_table, readers
+from nas.benchmarks import Benchmark, installed, open_benchmark, open_table, readers
 from nas.errors import NasError
 from nas.evaluators.evaluator import Context, Evaluator
 from nas.objective import Measurement

@@ -9,15 +9,14 @@ from typing import Any, ClassVar
 from torch import nn
 
 from nas import registry
-from nas.checkpoint import seed_of
 from nas.errors import NasError
 from nas.evaluators.evaluator import Context, Evaluator
 from nas.evaluators.halving import Rungs
-from nas.fit import Stop, TrainSettings, fit
 from nas.objective import Measurement
-from nas.recipes import kind_recipe
 from nas.settings import require_ranges, setting
 from nas.space import Architecture
+from nas.storage import seed_of
+from nas.training import Stop, TrainSettings, fit, kind_recipe
 
 __all__ = ["CandidateSettings", "TrainEvaluator"]
 

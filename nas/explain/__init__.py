@@ -10,13 +10,6 @@ from nas.explain.runs import explain_run, run_explain
 from nas.explain.table import as_text
 
 __all__ = [
-    "Effect",
-    "ExplainSettings",
-    "Explanation",
-    "Motif",
-    "as_text",
-    "draw_explanation",
-    "explain",
-    "explain_run",
-    "run_explain",
-]
+    "Effect", "ExplainSettings", "Explanation", "Motif", "as_text", "draw_explanation", "explain",
+    "explain_run", "run_explain",
+]  # fmt: skip

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.explain.motifs import Motif, motif_of
-from nas.kernels.gaussian_process import WLGaussianProcess
+from nas.kernels import WLGaussianProcess
 
 __all__ = ["Effect", "effects_of"]
 

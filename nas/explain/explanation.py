@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nas.errors import NasError
 from nas.explain.effects import Effect, effects_of
-from nas.kernels.gaussian_process import Hyperparameters, WLGaussianProcess
+from nas.kernels import Hyperparameters, WLGaussianProcess
 from nas.objective import Goal
 from nas.settings import require_ranges, setting
 from nas.space import Architecture, SearchSpace

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import networkx as nx
 
-from nas.kernels.structure import ABSENT, Label, Structure
+from nas.kernels import ABSENT, Label, Structure
 
 __all__ = ["Motif", "motif_of"]
 

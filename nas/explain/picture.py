@@ -11,9 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from nas.draw import EDGE, INK, PAPER, paint, save
-from nas.drawing.cells import cells_of
-from nas.drawing.routes import Plan, lay_out
+from nas.drawing import EDGE, INK, PAPER, Plan, cells_of, lay_out, paint, save
 from nas.errors import NasError
 from nas.explain.effects import Effect
 from nas.explain.explanation import Explanation

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from nas.data.graph import Graph, random_graph
+from nas.task import Graph, random_graph
 
 if TYPE_CHECKING:
     from nas.task import TaskInfo

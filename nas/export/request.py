@@ -11,8 +11,8 @@ from nas.errors import NasError
 if TYPE_CHECKING:
     from torch import nn
 
-    from nas.data.info import TaskInfo
     from nas.space import Architecture, SearchSpace
+    from nas.task import TaskInfo
 
 __all__ = ["Request"]
 

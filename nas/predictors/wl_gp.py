@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nas.kernels.gaussian_process import WLGaussianProcess
+from nas.kernels import WLGaussianProcess
 from nas.predictors.predictor import Array, Predictor
 from nas.space import Architecture
 

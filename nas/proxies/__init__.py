@@ -1,1 +1,7 @@
 """Zero-cost proxies: what an untrained network tells of how well it will train."""
+
+from __future__ import annotations
+
+from nas.proxies.proxy import Proxy
+
+__all__ = ["Proxy"]

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from nas import registry
-from nas.measure import AUXILIARY_HEAD
+from nas.costs import AUXILIARY_HEAD
 from nas.proxies.gradients import gradients_of
 from nas.proxies.proxy import Inputs, Loss, batch_statistics, finite, logits, weights
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nas import registry
-from nas.measure import count_flops
+from nas.costs import count_flops
 from nas.proxies.proxy import Inputs, Loss
 
 __all__ = ["flops"]

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import grad, vmap
 
-from nas.data.graph import Graph
 from nas.proxies.proxy import Inputs, Loss, Parameters, logits, weights
+from nas.task import Graph
 
 __all__ = ["example_gradients", "gradients_of", "looped_gradients", "loss_gradients"]
 

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from nas import registry
-from nas.data.graph import Graph
 from nas.proxies.gradients import example_gradients
 from nas.proxies.proxy import (
     Inputs,
@@ -21,6 +20,7 @@ from nas.proxies.proxy import (
     logits,
     weights,
 )
+from nas.task import Graph
 
 __all__ = ["gradsign"]
 

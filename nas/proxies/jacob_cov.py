@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from nas import registry
-from nas.data.graph import Graph
 from nas.errors import NasError
 from nas.proxies.gradients import gradients_of
 from nas.proxies.proxy import Inputs, Loss, batch_statistics, changed, finite, logits
+from nas.task import Graph
 
 __all__ = ["jacob_cov"]
 

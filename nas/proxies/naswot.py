@@ -10,9 +10,9 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from nas import registry
-from nas.data.graph import Graph
 from nas.errors import NasError
 from nas.proxies.proxy import Inputs, Loss, batch_statistics, changed, finite, logits
+from nas.task import Graph
 
 __all__ = ["naswot"]
 

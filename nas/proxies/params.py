@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from nas import registry
-from nas.measure import count_parameters
+from nas.costs import count_parameters
 from nas.proxies.proxy import Inputs, Loss
 
 __all__ = ["params"]

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from nas.data.graph import Graph
+from nas.costs import AUXILIARY_HEAD, evaluating
 from nas.errors import NasError
-from nas.measure import AUXILIARY_HEAD, evaluating
+from nas.task import Graph
 
 __all__ = [
     "Inputs", "Loss", "Parameters", "Proxy", "batch_statistics", "changed", "finite", "logits",

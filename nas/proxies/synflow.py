@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from nas import registry
-from nas.data.graph import Graph
-from nas.measure import evaluating
+from nas.costs import evaluating
 from nas.proxies.gradients import gradients_of
 from nas.proxies.proxy import Inputs, Loss, changed, finite, logits, weights
+from nas.task import Graph
 
 __all__ = ["synflow"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from nas import draw
+from nas.drawing import figure, text
 from nas.reporting.charts import svg
 from nas.reporting.markup import code, details, section, table, words
 from nas.reporting.records import Record
@@ -27,12 +27,12 @@ def architecture_section(best: Record, graph: nx.DiGraph[Any] | None) -> str:
     if best.get("text"):
         content += f"<pre>{escape(words(best['text']))}</pre>"
     if graph is not None:
-        content += details("Node by node", f"<pre>{escape(draw.text(graph))}</pre>")
+        content += details("Node by node", f"<pre>{escape(text(graph))}</pre>")
     return section("Architecture", content + _decisions(best.get("decisions")))
 
 
 def _drawing(graph: nx.DiGraph[Any]) -> str:
-    image = svg(draw.figure(graph), "the found architecture", "architecture")
+    image = svg(figure(graph), "the found architecture", "architecture")
     return f'<div class="drawing">{image}</div>'
 
 

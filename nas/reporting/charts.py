@@ -15,14 +15,14 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import AutoLocator, EngFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from nas import draw
+from nas.drawing import COLOURS, EDGE, INK, PAPER, STATE, tint
 
 __all__ = [
     "BEST", "SKIP", "TRAIN", "VALID", "chart", "dark_of", "hollow", "in_percent", "numbers", "svg",
 ]  # fmt: skip
 
-TRAIN, VALID, BEST = draw.COLOURS["conv"], draw.COLOURS["attention"], draw.COLOURS["pool"]
-SKIP = draw.COLOURS["skip"]
+TRAIN, VALID, BEST = COLOURS["conv"], COLOURS["attention"], COLOURS["pool"]
+SKIP = COLOURS["skip"]
 _GRID = "#e3e6eb"
 _DARK_PAPER = "#171c24"
 
@@ -38,12 +38,12 @@ def chart(title: str, x: str, width: float = 4.7, height: float = 2.7) -> tuple[
     """
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.add_subplot()
-    style: Any = {"color": draw.INK, "size": 10, "weight": "bold", "parse_math": False}
+    style: Any = {"color": INK, "size": 10, "weight": "bold", "parse_math": False}
     axes.set_title(title, loc="left", **style)
-    axes.set_xlabel(x, color=draw.EDGE, size=9)
-    axes.tick_params(colors=draw.EDGE, labelsize=8.5, length=0)
+    axes.set_xlabel(x, color=EDGE, size=9)
+    axes.tick_params(colors=EDGE, labelsize=8.5, length=0)
     axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.spines["bottom"].set_color(draw.EDGE)
+    axes.spines["bottom"].set_color(EDGE)
     axes.grid(axis="y", color=_GRID, lw=0.8)
     axes.set_axisbelow(True)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
@@ -120,14 +120,14 @@ def svg(figure: Figure, label: str, prefix: str) -> str:
 
 def dark_of() -> dict[str, str]:
     """Return every colour that figures use -> its counterpart on dark paper."""
-    tints = {draw.tint(name): draw.tint(name, _DARK_PAPER, 0.32) for name in draw.COLOURS}
-    hues = {colour: _lighter(colour) for colour in draw.COLOURS.values()}
-    hues[draw.COLOURS["none"]] = "#5d6675"
+    tints = {tint(name): tint(name, _DARK_PAPER, 0.32) for name in COLOURS}
+    hues = {colour: _lighter(colour) for colour in COLOURS.values()}
+    hues[COLOURS["none"]] = "#5d6675"
     plain = {
-        draw.INK: "#e6eaf0",
-        draw.EDGE: "#9aa5b5",
-        draw.STATE: "#262e3a",
-        draw.PAPER: _DARK_PAPER,
+        INK: "#e6eaf0",
+        EDGE: "#9aa5b5",
+        STATE: "#262e3a",
+        PAPER: _DARK_PAPER,
         _GRID: "#2b333f",
     }
     return {**tints, **hues, **plain}

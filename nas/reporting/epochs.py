@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 
-from nas import draw
+from nas.drawing import INK
 from nas.reporting.charts import SKIP, TRAIN, VALID, chart, in_percent, svg
 from nas.reporting.markup import section
 from nas.reporting.records import Record, latest_epochs, number_of
@@ -50,7 +50,7 @@ def _curves(own: Sequence[Record], prefix: str, title: str, curves: Mapping[str,
     if not axes.lines:
         return ""
     if len(axes.lines) > 1:
-        axes.legend(frameon=False, labelcolor=draw.INK)
+        axes.legend(frameon=False, labelcolor=INK)
     in_percent(axes, title)
     return svg(drawing, f"{title} per epoch", f"{prefix}-{title.split()[0]}")
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from nas import draw
+from nas.drawing import EDGE, INK
 from nas.objective import Goal, Objective
 from nas.reporting.charts import BEST, TRAIN, chart, hollow, numbers, svg
 from nas.reporting.markup import code, figure, label, section, table
@@ -71,7 +71,7 @@ def front_chart(run: Recorded) -> Figure:
     up, across = objective.goals[:2]
     title = f"{up.metric} against {across.metric}".replace("_", " ")
     drawing, axes = chart(title, _axis(across), width=9.6, height=3.9)
-    axes.set_ylabel(_axis(up), color=draw.EDGE, size=9)
+    axes.set_ylabel(_axis(up), color=EDGE, size=9)
     measured = [trial for trial in run.trials if not failure(trial, objective)]
     refused = [trial for trial in measured if broken_limit(trial, objective)]
     best = front(run)
@@ -90,10 +90,8 @@ def front_chart(run: Recorded) -> Figure:
     if beyond := _beyond(axes, _points(measured, up, across)):
         below: Any = {"xytext": (0, -19), "textcoords": "offset points", "ha": "right", "va": "top"}
         text = f"{beyond:,} beyond the edges"
-        axes.annotate(text, (1, 0), xycoords="axes fraction", color=draw.EDGE, size=8, **below)
-    axes.legend(
-        frameon=False, labelcolor=draw.INK, ncols=3, loc="lower right", bbox_to_anchor=(1, 1)
-    )
+        axes.annotate(text, (1, 0), xycoords="axes fraction", color=EDGE, size=8, **below)
+    axes.legend(frameon=False, labelcolor=INK, ncols=3, loc="lower right", bbox_to_anchor=(1, 1))
     return drawing
 
 

@@ -8,8 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from nas.errors import NasError
-from nas.objective import Objective, parse_limits
-from nas.pareto import non_dominated
+from nas.objective import Objective, non_dominated, parse_limits
 from nas.reporting.records import Record, Recorded, latest_epochs, metrics_of
 
 __all__ = ["broken_limit", "failure", "found", "front", "objective_of", "ranked"]

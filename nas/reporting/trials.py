@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from nas import draw
+from nas.drawing import INK
 from nas.objective import Goal, Objective
 from nas.reporting.charts import BEST, TRAIN, VALID, chart, hollow, in_percent, svg
 from nas.reporting.markup import code, details, figure, label, section, table
@@ -120,9 +120,7 @@ def trial_chart(trials: Sequence[Record], objective: Objective) -> Figure:
         axes.scatter(*_places(refused, goal), label="breaks a limit", **hollow())
     _best_so_far(axes, numbers, values, goal.sign, float(trials[-1]["number"]))
     _failures(axes, [float(t["number"]) for t in trials if failure(t, objective)])
-    axes.legend(
-        frameon=False, labelcolor=draw.INK, ncols=5, loc="lower right", bbox_to_anchor=(1, 1)
-    )
+    axes.legend(frameon=False, labelcolor=INK, ncols=5, loc="lower right", bbox_to_anchor=(1, 1))
     in_percent(axes, goal.metric)
     return drawing
 

@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from nas.checkpoint import leftovers
 from nas.errors import NasError
+from nas.storage import leftovers
 
 __all__ = ["mend", "read_json"]
 

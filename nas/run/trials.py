@@ -121,7 +121,7 @@ class Trials(Log, ABC):
 
         Sorted by the first metric, the best first; those that break a limit are left out.
         """
-        from nas.pareto import non_dominated
+        from nas.objective import non_dominated
 
         objective = self.objective
         kept = [trial for trial in self.trials() if objective.allows(trial.measurement)]

@@ -16,8 +16,8 @@ from nas.settings import fill
 from nas.space import Architecture, Decision, Path, Scores
 
 if TYPE_CHECKING:
+    from nas.mutables import Supernet
     from nas.search_spaces.cells.network import Genotype
-    from nas.supernet import Supernet
     from nas.task import TaskInfo
 
 __all__ = ["DARTS"]
@@ -123,10 +123,10 @@ class DARTS(GenotypeSpace):
     # -- the supernet -------------------------------------------------------------------------
 
     def supernet(self, task: TaskInfo, **options: Any) -> Supernet:
+        from nas.mutables import Supernet
         from nas.search_spaces.cells.settings import CellSupernetSettings
         from nas.search_spaces.cells.supercell import SupercellOptions
         from nas.search_spaces.cells.supernetworks import CellSupernetwork
-        from nas.supernet import Supernet
 
         chosen = fill(CellSupernetSettings, options, "supernet")
         channels, height, _ = image_shape(task, self.name)

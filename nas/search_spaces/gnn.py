@@ -19,7 +19,7 @@ from nas.space import Architecture, Decision, Path, Scores
 if TYPE_CHECKING:
     from torch import nn
 
-    from nas.supernet import Supernet
+    from nas.mutables import Supernet
     from nas.task import TaskInfo
 
 __all__ = ["GNN", "GNNSupernetSettings"]
@@ -168,9 +168,9 @@ class GNN(GraphSpace):
         return network
 
     def supernet(self, task: TaskInfo, **options: Any) -> Supernet:
+        from nas.mutables import Supernet
         from nas.search_spaces.graph.macro_supernetwork import MacroSupernetwork
         from nas.search_spaces.sliced.options import without_cells
-        from nas.supernet import Supernet
 
         chosen = fill(GNNSupernetSettings, without_cells(options, self.name), "supernet")
         layers = [

@@ -22,7 +22,7 @@ from nas.space import Architecture, Decision, Path, Scores
 if TYPE_CHECKING:
     from torch import nn
 
-    from nas.supernet import Supernet
+    from nas.mutables import Supernet
     from nas.task import TaskInfo
 
 __all__ = ["GNNEdges", "GNNEdgesSettings"]
@@ -131,9 +131,9 @@ class GNNEdges(GraphSpace):
         return network
 
     def supernet(self, task: TaskInfo, **options: Any) -> Supernet:
+        from nas.mutables import Supernet
         from nas.search_spaces.graph.edge_supernetwork import EdgeSupernetwork
         from nas.search_spaces.sliced.options import without_cells
-        from nas.supernet import Supernet
 
         shapes = self._shapes(task, without_cells(options, self.name), "supernet")
         return Supernet(EdgeSupernetwork(self._updates, **shapes), self.path)

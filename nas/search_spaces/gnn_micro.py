@@ -21,7 +21,7 @@ from nas.space import Architecture, Decision, Path, Scores
 if TYPE_CHECKING:
     from torch import nn
 
-    from nas.supernet import Supernet
+    from nas.mutables import Supernet
     from nas.task import TaskInfo
 
 __all__ = ["GNNMicro", "MicroSettings"]
@@ -124,9 +124,9 @@ class GNNMicro(GraphSpace):
         return network
 
     def supernet(self, task: TaskInfo, **options: Any) -> Supernet:
+        from nas.mutables import Supernet
         from nas.search_spaces.graph.micro_supernetwork import MicroSupernetwork
         from nas.search_spaces.sliced.options import without_cells
-        from nas.supernet import Supernet
 
         chosen = fill_group(MicroSettings, without_cells(options, self.name), "supernet")
         decisions = {decision.name: decision for decision in self.decisions}

@@ -24,7 +24,7 @@ from nas.space import Architecture, Decision, Path, Scores
 if TYPE_CHECKING:
     from torch import nn
 
-    from nas.supernet import Supernet
+    from nas.mutables import Supernet
     from nas.task import TaskInfo
 
 __all__ = ["GNNMP", "MPSettings"]
@@ -149,9 +149,9 @@ class GNNMP(GraphSpace):
         return network
 
     def supernet(self, task: TaskInfo, **options: Any) -> Supernet:
+        from nas.mutables import Supernet
         from nas.search_spaces.graph.mp_supernetwork import MPSupernetwork
         from nas.search_spaces.sliced.options import without_cells
-        from nas.supernet import Supernet
 
         shapes = self._shapes(task, without_cells(options, self.name), "supernet")
         return Supernet(MPSupernetwork(self._edges, self._depth, **shapes), self.path)

@@ -24,7 +24,7 @@ from nas.space import Architecture, Choices, Decision, Path, Scores, SearchSpace
 if TYPE_CHECKING:
     from torch import nn
 
-    from nas.supernet import Supernet
+    from nas.mutables import Supernet
     from nas.task import TaskInfo
 
 __all__ = ["MobileNet", "MobileSettings"]
@@ -197,9 +197,9 @@ class MobileNet(SearchSpace):
         return network
 
     def supernet(self, task: TaskInfo, **options: Any) -> Supernet:
+        from nas.mutables import Supernet
         from nas.search_spaces.mobile.supernetwork import MobileSupernetwork
         from nas.search_spaces.sliced.options import without_cells
-        from nas.supernet import Supernet
 
         scale, rest = self._settings(task, without_cells(options, self.name), "supernet")
         return Supernet(MobileSupernetwork(self.decisions, rest, scale), self.path)

@@ -29,7 +29,7 @@ from nas.space import (
 if TYPE_CHECKING:
     from torch import nn
 
-    from nas.supernet import Supernet
+    from nas.mutables import Supernet
     from nas.task import TaskInfo
 
 __all__ = ["ModuleSpace"]
@@ -138,7 +138,7 @@ class ModuleSpace(SearchSpace):
         except NasError:
             raise
         except Exception as error:
-            from nas.mutables.faults import fault
+            from nas.mutables import fault
 
             raise NasError(f"'{self.name}' cannot be made: {fault(error)}") from error
         if not isinstance(network, nn.Module):

@@ -23,7 +23,7 @@ from nas.space import Architecture, Choices
 if TYPE_CHECKING:
     from torch import nn
 
-    from nas.supernet import Supernet
+    from nas.mutables import Supernet
     from nas.task import TaskInfo
 
 __all__ = ["NASBench201"]
@@ -107,10 +107,10 @@ class NASBench201(DenseCellSpace):
         return network
 
     def supernet(self, task: TaskInfo, **options: Any) -> Supernet:
+        from nas.mutables import Supernet
         from nas.search_spaces.cells.settings import DenseSupernetSettings
         from nas.search_spaces.cells.supercell import SupercellOptions
         from nas.search_spaces.cells.supernetworks import DenseSupernetwork
-        from nas.supernet import Supernet
 
         chosen = fill(DenseSupernetSettings, options, "supernet")
         edges = SupercellOptions(

@@ -24,7 +24,7 @@ from nas.space import Architecture, Choices, Decision, Path, Scores
 if TYPE_CHECKING:
     from torch import nn
 
-    from nas.supernet import Supernet
+    from nas.mutables import Supernet
     from nas.task import TaskInfo
 
 __all__ = ["OPERATIONS", "NASBenchGraph"]
@@ -200,9 +200,9 @@ class NASBenchGraph(GraphSpace):
         return network
 
     def supernet(self, task: TaskInfo, **options: Any) -> Supernet:
+        from nas.mutables import Supernet
         from nas.search_spaces.graph.tree_supernetwork import TreeSupernetwork
         from nas.search_spaces.sliced.options import without_cells
-        from nas.supernet import Supernet
 
         chosen = fill_group(HiddenSettings, without_cells(options, self.name), "supernet")
         inputs, operations = (

@@ -24,7 +24,7 @@ from nas.space import Architecture, Choices, Decision, Path, Scores, SearchSpace
 if TYPE_CHECKING:
     from torch import nn
 
-    from nas.supernet import Supernet
+    from nas.mutables import Supernet
     from nas.task import TaskInfo
 
 __all__ = ["OPERATIONS", "MacroSettings", "NASBenchMacro"]
@@ -142,9 +142,9 @@ class NASBenchMacro(SearchSpace):
         return network
 
     def supernet(self, task: TaskInfo, **options: Any) -> Supernet:
+        from nas.mutables import Supernet
         from nas.search_spaces.macro.supernetwork import MacroSupernetwork
         from nas.search_spaces.sliced.options import without_cells
-        from nas.supernet import Supernet
 
         labels = [decision.name for decision in self.decisions]
         rest = without_cells(options, self.name, "its layers follow one another")

@@ -17,7 +17,7 @@ from nas.space import Architecture, Decision, Path, Scores, SearchSpace
 if TYPE_CHECKING:
     from torch import nn
 
-    from nas.supernet import Supernet
+    from nas.mutables import Supernet
     from nas.task import TaskInfo
 
 __all__ = ["NATSSize"]
@@ -93,9 +93,9 @@ class NATSSize(SearchSpace):
         return network
 
     def supernet(self, task: TaskInfo, **options: Any) -> Supernet:
+        from nas.mutables import Supernet
         from nas.search_spaces.cells.sized_supernetwork import SizedSupernetwork
         from nas.search_spaces.sliced.options import without_cells
-        from nas.supernet import Supernet
 
         rest = without_cells(options, self.name, "it searches for widths")
         self._no_settings("supernet", rest)

@@ -14,7 +14,7 @@ from nas.space import Architecture, Decision, Path, Scores, SearchSpace
 if TYPE_CHECKING:
     from torch import nn
 
-    from nas.supernet import Supernet
+    from nas.mutables import Supernet
     from nas.task import TaskInfo
 
 __all__ = ["Tabular"]
@@ -121,9 +121,9 @@ class Tabular(SearchSpace):
         return network
 
     def supernet(self, task: TaskInfo, **options: Any) -> Supernet:
+        from nas.mutables import Supernet
         from nas.search_spaces.sliced.options import without_cells
         from nas.search_spaces.tables.supernetwork import TableSupernetwork
-        from nas.supernet import Supernet
 
         self._no_settings("supernet", without_cells(options, self.name))
         shapes = self._shapes(task)

@@ -18,7 +18,7 @@ from nas.space import Architecture
 if TYPE_CHECKING:
     from torch import nn
 
-    from nas.supernet import Supernet
+    from nas.mutables import Supernet
     from nas.task import TaskInfo
 
 __all__ = ["TransNASMicro"]
@@ -81,10 +81,10 @@ class TransNASMicro(DenseCellSpace):
         return network
 
     def supernet(self, task: TaskInfo, **options: Any) -> Supernet:
+        from nas.mutables import Supernet
         from nas.search_spaces.cells.module_settings import ModuleSupernetSettings
         from nas.search_spaces.cells.module_supernetwork import ModuleSupernetwork
         from nas.search_spaces.cells.supercell import SupercellOptions
-        from nas.supernet import Supernet
 
         chosen = fill(ModuleSupernetSettings, options, "supernet")
         edges = SupercellOptions(

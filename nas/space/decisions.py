@@ -14,8 +14,8 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.architecture import Architecture, Decision
 from nas.errors import NasError
+from nas.space.architecture import Architecture, Decision
 
 __all__ = ["Choices", "Decisions"]
 

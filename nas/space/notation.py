@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from nas.architecture import Architecture
 from nas.errors import NasError, unknown
+from nas.space.architecture import Architecture
 from nas.space.decisions import Decisions
 
 __all__ = ["Notation"]

@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.architecture import Architecture
 from nas.errors import NasError
+from nas.space.architecture import Architecture
 from nas.space.decisions import Choices, Decisions
 
 __all__ = ["Populations"]

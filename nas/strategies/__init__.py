@@ -1,0 +1,10 @@
+"""Search strategies: one a file; `differentiable/` is composed of parts."""
+
+from __future__ import annotations
+
+from nas.strategies.differentiable.protocols import Batch
+from nas.strategies.differentiable.solvers.solver import gate_gradients
+from nas.strategies.differentiable.strategy import DifferentiableStrategy
+from nas.strategies.strategy import Strategy
+
+__all__ = ["Batch", "DifferentiableStrategy", "Strategy", "gate_gradients"]

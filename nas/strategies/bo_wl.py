@@ -16,8 +16,7 @@ from scipy.special import ndtri
 
 from nas import registry
 from nas.errors import NasError
-from nas.kernels.acquisition import log_expected_improvement
-from nas.kernels.gaussian_process import Hyperparameters, WLGaussianProcess
+from nas.kernels import Hyperparameters, WLGaussianProcess, log_expected_improvement
 from nas.objective import Measurement, Objective
 from nas.settings import require_ranges, setting
 from nas.space import Architecture, Choices, SearchSpace

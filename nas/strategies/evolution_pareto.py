@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas import registry
-from nas.objective import Measurement, Objective
-from nas.pareto import crowding_distance, non_dominated_sort
+from nas.objective import Measurement, Objective, crowding_distance, non_dominated_sort
 from nas.settings import require_ranges, setting
 from nas.space import Architecture, Choices, SearchSpace
 from nas.strategies.seen import Seen

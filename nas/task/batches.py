@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nas.data.augment import Augmentation
-from nas.data.examples import Examples
-from nas.data.examples.tensors import HostExamples, TensorExamples
-from nas.data.info import TaskInfo
 from nas.errors import NasError, unknown
+from nas.task.augment import Augmentation
+from nas.task.examples import Examples
+from nas.task.examples.tensors import HostExamples, TensorExamples
+from nas.task.info import TaskInfo
 
 __all__ = ["Batches"]
 

@@ -16,10 +16,4 @@ from nas.testing.space_contract import SpaceContract
 from nas.testing.strategy_contract import StrategyContract
 from nas.testing.supernet_contract import SupernetContract
 
-__all__ = [
-    "Contract",
-    "EvaluatorContract",
-    "SpaceContract",
-    "StrategyContract",
-    "SupernetContract",
-]
+__all__ = ["Contract", "EvaluatorContract", "SpaceContract", "StrategyContract", "SupernetContract"]

@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nas.data.graph import Graph
 from nas.space import Architecture, SearchSpace
-from nas.task import TaskInfo
+from nas.task import Graph, TaskInfo
 
 __all__ = ["TASKS", "Contract", "output_shape", "tensors", "with_gradient"]
 

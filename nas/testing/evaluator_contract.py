@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nas.evaluators.evaluator import Evaluator
+from nas.evaluators import Evaluator
 from nas.objective import Measurement, Objective
 from nas.space import Architecture, SearchSpace
 

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from nas.errors import NasError
-from nas.mutables import Mutable
+from nas.mutables import Mutable, Supernet, supernet_of
 from nas.space import Architecture, Choices, SearchSpace
-from nas.supernet import Supernet
 from nas.testing.contract import Contract, output_shape, tensors
 
 __all__ = ["SpaceContract"]
@@ -183,7 +182,7 @@ class SpaceContract(Contract):
         space = self.make_space()
         a = self.draw(space, 1)[0]
         try:
-            supernet = space.supernet(self.make_task(), **self.supernet_options)
+            supernet = supernet_of(space, self.make_task(), **self.supernet_options)
         except NasError as reason:
             assert str(reason)
             _refused(lambda: space.path(a))

@@ -9,11 +9,10 @@ from typing import Any
 
 import torch
 
-from nas.limited import LimitedSpace
-from nas.loops.proposals import Proposals
 from nas.objective import Limit, Measurement, Objective
+from nas.search import LimitedSpace, Proposals
 from nas.space import Architecture, SearchSpace
-from nas.strategies.strategy import Strategy
+from nas.strategies import Strategy
 
 __all__ = ["StrategyContract"]
 

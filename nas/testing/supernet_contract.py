@@ -12,11 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nas.data.graph import Graph
 from nas.errors import NasError
-from nas.mutables import Mutable, OneOf, SomeOf
+from nas.mutables import Mutable, OneOf, SomeOf, Supernet, supernet_of
 from nas.space import Architecture, Path, SearchSpace
-from nas.supernet import Supernet
+from nas.task import Graph
 from nas.testing.contract import Contract, tensors, with_gradient
 
 __all__ = ["SupernetContract"]
@@ -29,7 +28,7 @@ class SupernetContract(Contract):
         """Return the supernet, in float64 and with batch norm that is not at its start."""
         torch.manual_seed(0)
         try:
-            supernet = space.supernet(self.make_task(), **self.supernet_options)
+            supernet = supernet_of(space, self.make_task(), **self.supernet_options)
         except NasError as reason:
             raise SkipTest(str(reason)) from None
         with torch.no_grad():

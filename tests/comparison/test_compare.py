@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nas.comparison import compare as module
 from nas.comparison.compare import compare
 from nas.comparison.repeat import Repeat
 from nas.comparison.results import Comparison
 from nas.errors import NasError
 from nas.progress import Silent
 from nas.strategies.random import RandomSearch
+
+module = import_module("nas.comparison.compare")
 
 
 @pytest.fixture(autouse=True)

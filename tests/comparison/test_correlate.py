@@ -12,7 +12,8 @@ import pytest
 from matplotlib.image import imread
 
 from nas import registry
-from nas.comparison.correlate import Correlation, correlate
+from nas.comparison.correlate import correlate
+from nas.comparison.correlation import Correlation
 from nas.comparison.correlation_report import draw_scatter
 from nas.errors import NasError
 from nas.evaluators.evaluator import Evaluator

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from nas.data import load_task
-from nas.data.augment import Augmentation
 from nas.errors import NasError
+from nas.task.augment import Augmentation
 
 
 def test_digits() -> None:

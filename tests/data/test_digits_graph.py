@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from nas.data import load_task
-from nas.data.graph import Graph
 from nas.errors import NasError
+from nas.task.graph import Graph
 
 
 def whole(**settings: object) -> tuple[Graph, torch.Tensor]:

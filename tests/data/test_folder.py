@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 
 from nas.data import load_task
-from nas.data.augment import Augmentation
-from nas.data.examples.streamed import StreamedExamples
-from nas.data.examples.tensors import TensorExamples
 from nas.errors import NasError
+from nas.task.augment import Augmentation
+from nas.task.examples.streamed import StreamedExamples
+from nas.task.examples.tensors import TensorExamples
 
 COLOURS = {"blue": (0, 0, 200), "red": (200, 0, 0)}
 
@@ -113,7 +113,7 @@ def test_image_size_is_checked(tmp_path: Path) -> None:
 
 def test_what_does_not_fit_is_streamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, 5)
-    monkeypatch.setattr("nas.data.device.memory_size", lambda _: 60_000)
+    monkeypatch.setattr("nas.task.device.memory_size", lambda _: 60_000)
     kept, streamed = (
         load_task(f"folder:{tmp_path}", image_size=size, workers=0) for size in (30, 32)
     )

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from nas.data import load_task
-from nas.data.graph import Graph
 from nas.data.nodes import Nodes, NodeSettings, given_nodes, undirected
 from nas.errors import NasError
 from nas.task import Task
+from nas.task.graph import Graph
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 N = 30

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from nas.data import load_task
-from nas.data.augment import Augmentation
 from nas.errors import NasError
+from nas.task.augment import Augmentation
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 Y = np.arange(20) % 2
@@ -131,7 +131,7 @@ def test_memory_is_checked_before_unpacking(
 ) -> None:
     spec = save(tmp_path, x_train=np.zeros((20, 50, 50, 3), np.uint8), x_test=None, y_test=None)
     assert (tmp_path / "a.npz").stat().st_size < 10_000
-    monkeypatch.setattr("nas.data.device.memory_size", lambda _: 200_000)
+    monkeypatch.setattr("nas.task.device.memory_size", lambda _: 200_000)
     monkeypatch.setattr(np, "load", lambda *_, **__: pytest.fail("unpacked"))
     with pytest.raises(NasError, match="more than half"):
         load_task(spec)

@@ -12,8 +12,8 @@ import pytest
 import torchvision
 
 from nas.data import load_task
-from nas.data.augment import Augmentation
 from nas.errors import NasError
+from nas.task.augment import Augmentation
 
 
 def write_mnist(folder: Path, n_train: int = 60, n_test: int = 20) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nas.errors import NasError
 from nas.mutables import Elastic, collapse
-from nas.supernet import Supernet
+from nas.mutables.supernet import Supernet
 
 
 class Scales(nn.Module):

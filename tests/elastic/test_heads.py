@@ -16,8 +16,8 @@ from nas.elastic.attention import HeadAttention
 from nas.errors import NasError
 from nas.export import export
 from nas.mutables import Elastic, Mutable, OneOf, collapse
+from nas.mutables.supernet import Supernet
 from nas.search_spaces.module import ModuleSpace
-from nas.supernet import Supernet
 from nas.task import TaskInfo
 
 HEADS = ELASTIC["heads"]

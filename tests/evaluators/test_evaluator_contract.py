@@ -15,7 +15,7 @@ from tiny import tiny_arrays  # noqa: E402
 
 from nas import registry  # noqa: E402
 from nas.evaluators.evaluator import Context, Evaluator  # noqa: E402
-from nas.resolve import resolve_entry  # noqa: E402
+from nas.registry import resolve_entry  # noqa: E402
 from nas.settings import fill  # noqa: E402
 from nas.space import SearchSpace  # noqa: E402
 from nas.task import Task  # noqa: E402

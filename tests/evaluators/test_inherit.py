@@ -11,7 +11,6 @@ import torch
 from tiny import make_task
 from torch import Tensor, nn
 
-from nas.checkpoint import load_checkpoint, save_checkpoint
 from nas.errors import NasError
 from nas.evaluators import train as module
 from nas.evaluators.evaluator import Context
@@ -22,6 +21,7 @@ from nas.search_spaces.gnn_micro import GNNMicro
 from nas.search_spaces.graph.macro import MacroNetwork
 from nas.search_spaces.nas_bench_201 import NASBench201
 from nas.space import Architecture
+from nas.storage.checkpoint import load_checkpoint, save_checkpoint
 from nas.task import Task
 
 SPACE = NASBench201()

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from nas import registry
-from nas.checkpoint import load_checkpoint, save_checkpoint
 from nas.errors import NasError
 from nas.evaluators.evaluator import Context, Evaluator
 from nas.evaluators.predictor import PredictorEvaluator, PredictorSettings
@@ -20,6 +19,7 @@ from nas.predictors.predictor import Array, EncodingPredictor
 from nas.registry import Entry
 from nas.search_spaces.nas_bench_201 import OPERATIONS, NASBench201
 from nas.space import Architecture
+from nas.storage.checkpoint import load_checkpoint, save_checkpoint
 from nas.task import Task
 
 SPACE = NASBench201()

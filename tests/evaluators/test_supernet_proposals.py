@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from nas.checkpoint import load_checkpoint, save_checkpoint
 from nas.errors import NasError
 from nas.evaluators.evaluator import Context
 from nas.evaluators.supernet import SupernetEvaluator, SupernetSettings
 from nas.objective import Measurement
 from nas.search_spaces.nas_bench_201 import NASBench201
 from nas.space import Architecture
+from nas.storage.checkpoint import load_checkpoint, save_checkpoint
 from nas.task import Task
 
 SPACE = NASBench201()

@@ -13,7 +13,6 @@ import torch
 from tiny import text_task
 from torch import Tensor, nn
 
-from nas.checkpoint import load_checkpoint, save_checkpoint
 from nas.errors import NasError
 from nas.evaluators.evaluator import Context
 from nas.evaluators.supernet import SupernetEvaluator, SupernetSettings
@@ -22,6 +21,7 @@ from nas.progress import Bar
 from nas.search_spaces.mobilenet import MobileNet
 from nas.search_spaces.moe import MoE
 from nas.space import SearchSpace
+from nas.storage.checkpoint import load_checkpoint, save_checkpoint
 from nas.task import Task
 
 QUICK: dict[str, Any] = {"epochs": 3, "batch_size": 10, "learning_rate": 0.05}

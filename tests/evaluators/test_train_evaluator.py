@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from nas.errors import NasError
 from nas.evaluators.evaluator import Context
 from nas.evaluators.train import TrainEvaluator
-from nas.fit import TrainSettings
 from nas.mutables import OneOf
 from nas.search_spaces.module import ModuleSpace
 from nas.search_spaces.nas_bench_201 import NASBench201
 from nas.space import SearchSpace
 from nas.task import Task
+from nas.training.fit import TrainSettings
 
 SPACE = NASBench201()
 ARCHITECTURES = SPACE.sample(np.random.default_rng(0), 3)

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from nas.checkpoint import load_checkpoint, save_checkpoint
 from nas.errors import NasError
 from nas.evaluators.evaluator import Context
 from nas.evaluators.train import CandidateSettings, TrainEvaluator
-from nas.fit import TrainSettings
 from nas.objective import Measurement
 from nas.search_spaces.nas_bench_201 import NASBench201
 from nas.settings import fill
+from nas.storage.checkpoint import load_checkpoint, save_checkpoint
 from nas.task import Task
+from nas.training.fit import TrainSettings
 
 SPACE = NASBench201()
 ARCHITECTURES = SPACE.sample(np.random.default_rng(0), 4)

@@ -19,7 +19,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from nas import registry
-from nas.data.graph import Graph
 from nas.errors import NasError
 from nas.export import export
 from nas.export.graph_inputs import input_axes, on_tensors, random_graphs
@@ -35,6 +34,7 @@ from nas.search_spaces.graph.mp import MPNetwork
 from nas.search_spaces.graph.operations import LAYERS
 from nas.search_spaces.graph.tree import TreeNetwork
 from nas.task import TaskInfo
+from nas.task.graph import Graph
 
 OPERATIONS = [*LAYERS, "gat_2", "skip", "zero"]
 SHAPES = {"features": 5, "classes": 3}

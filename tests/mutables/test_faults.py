@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from nas.errors import NasError
 from nas.mutables import OneOf
 from nas.mutables.faults import fault, is_users
-from nas.supernet import Supernet
+from nas.mutables.supernet import Supernet
 
 
 class Wrong(nn.Module):

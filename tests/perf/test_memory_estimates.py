@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from nas import registry
-from nas.loops.differentiable import estimate_search
 from nas.mutables import OneOf
+from nas.search.differentiable import estimate_search
 from nas.search_spaces.darts import DARTS
 from nas.search_spaces.module import ModuleSpace
 from nas.search_spaces.nas_bench_201 import NASBench201

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from nas import draw
+from nas.drawing import COLOURS, EDGE, INK, PAPER, STATE
 from nas.reporting.charts import TRAIN, chart, dark_of, in_percent, svg
 
 
@@ -61,5 +61,5 @@ def test_svg_is_the_same_each_time_and_named_by_its_prefix() -> None:
 
 def test_dark_paper_changes_every_colour() -> None:
     pairs = dark_of()
-    assert {*draw.COLOURS.values(), draw.INK, draw.EDGE, draw.STATE, draw.PAPER} <= {*pairs}
+    assert {*COLOURS.values(), INK, EDGE, STATE, PAPER} <= {*pairs}
     assert all(light != dark for light, dark in pairs.items())

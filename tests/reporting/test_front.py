@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from reports import CONFIG, Record, report, rows, trial, words
 
-from nas.report import draw_front
 from nas.reporting.front import front_chart
 from nas.reporting.records import read_run
+from nas.reporting.report import draw_front
 
 TWO: Record = {**CONFIG, "objective": "accuracy,-params"}
 METRICS = [(0.5, 1e4), (0.7, 2e4), (0.6, 3e4), (0.9, 4e4), (0.95, 9e4)]

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
+from nas.costs.measure import count_parameters
 from nas.errors import NasError
-from nas.measure import count_parameters
 from nas.search_spaces.gnn import FIELDS, GNN
 from nas.search_spaces.graph import macro
 from nas.search_spaces.graph.attention import ATTENTIONS

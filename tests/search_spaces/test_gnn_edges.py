@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from nas.data.graph import Graph
 from nas.errors import NasError
 from nas.search_spaces import gnn_edges
 from nas.search_spaces.gnn_edges import GNNEdges
@@ -26,6 +25,7 @@ from nas.search_spaces.graph.edge_updates import (
 from nas.search_spaces.graph.structure import Structure
 from nas.space import Architecture
 from nas.task import TaskInfo
+from nas.task.graph import Graph
 from nas.testing import SpaceContract, SupernetContract
 from nas.testing.contract import TASKS
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+from nas.costs.measure import count_flops
 from nas.errors import NasError
-from nas.measure import count_flops
 from nas.search_spaces.nas_bench_macro import NASBenchMacro
 from nas.task import TaskInfo
 

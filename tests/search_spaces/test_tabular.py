@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from nas import draw
 from nas.errors import NasError
 from nas.search_spaces.tables.network import TableNetwork
 from nas.search_spaces.tabular import DEPTHS, EMBEDDINGS, WIDTHS, Tabular
@@ -104,11 +103,11 @@ def test_partial_channels_are_refused() -> None:
 
 
 def test_graph_of_a_residual_network() -> None:
-    text = "depth=2;width1=8;width2=16;residual=yes;embedding=4;normalisation=layer"
-    graph = SPACE.graph(SPACE.parse(f"{text};activation=gelu;dropout=0.1"))
+    row = "depth=2;width1=8;width2=16;residual=yes;embedding=4;normalisation=layer"
+    graph = SPACE.graph(SPACE.parse(f"{row};activation=gelu;dropout=0.1"))
     assert sorted(graph.predecessors("add2")) == ["dropout1", "dropout2"]
     assert graph.nodes["linear2"]["op"] == "linear 16"
-    assert "sum 2 = #5 + #9" in draw.text(graph)
+    assert "sum 2 = #5 + #9" in text(graph)
 
 
 # -- the network ----------------------------------------------------------------------------------

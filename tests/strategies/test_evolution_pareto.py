@@ -10,7 +10,7 @@ from grids import Grid, architecture, distance, failed, goes_on_the_same, measur
 
 from nas.errors import NasError
 from nas.objective import Objective
-from nas.pareto import hypervolume
+from nas.objective.pareto import hypervolume
 from nas.space import Architecture
 from nas.strategies.evolution_pareto import NSGA2, NSGA2Settings, breed, mutated, survivors
 from nas.strategies.random import RandomSearch

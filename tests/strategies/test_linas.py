@@ -12,7 +12,7 @@ from sklearn.svm import SVR
 
 from nas.errors import NasError
 from nas.objective import Measurement, Objective
-from nas.pareto import hypervolume
+from nas.objective.pareto import hypervolume
 from nas.space import Architecture
 from nas.strategies.linas import LINAS, LINASSettings, choose_predictor
 from nas.strategies.random import RandomSearch

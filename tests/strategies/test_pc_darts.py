@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from nas.measure import activation_bytes
-from nas.resolve import resolve_space
+from nas.costs.measure import activation_bytes
+from nas.search_spaces.resolve import resolve_space
 from nas.strategies.pc_darts import pc_darts
 from nas.task import TaskInfo
 

@@ -16,9 +16,9 @@ from image_tasks import (
     make,
 )
 
-from nas.data.augment import Augmentation
 from nas.errors import NasError
 from nas.task import Task
+from nas.task.augment import Augmentation
 
 # -- splits ---------------------------------------------------------------------------------------
 

@@ -22,10 +22,10 @@ from image_tasks import (
 from tiny import text_task
 from torch.utils.data import TensorDataset
 
-from nas.data.augment import Augmentation
-from nas.data.examples.tensors import HostExamples
 from nas.errors import NasError
 from nas.task import Task
+from nas.task.augment import Augmentation
+from nas.task.examples.tensors import HostExamples
 
 
 def test_facts() -> None:
@@ -68,7 +68,7 @@ def test_from_dataset_equals_from_arrays() -> None:
 def test_what_does_not_fit_the_device_stays_with_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     task = make(augmentation=Augmentation(crop_padding=1))
     sizes = {"cpu": 10**9, "meta": 2 * task.x.nbytes - 1}
-    monkeypatch.setattr("nas.data.device.memory_size", lambda device: sizes[device.type])
+    monkeypatch.setattr("nas.task.device.memory_size", lambda device: sizes[device.type])
     moved = task.to("meta")
     assert isinstance(moved.examples, HostExamples) and moved.x.device.type == "cpu"
     assert moved.device.type == "meta"
@@ -98,7 +98,7 @@ def test_to_moves_everything_and_keeps_the_original() -> None:
 
 
 def test_too_much_data_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nas.data.device.memory_size", lambda _: 8000)
+    monkeypatch.setattr("nas.task.device.memory_size", lambda _: 8000)
     with pytest.raises(NasError, match=r"arrays: .*more than half"):
         make()
     assert len(make(limit=6).y) == 18

@@ -17,10 +17,10 @@ from image_tasks import (
 )
 from torch.utils.data import TensorDataset
 
-from nas.data.augment import Augmentation
-from nas.data.examples.streamed import StreamedExamples
 from nas.errors import NasError
 from nas.task import Task
+from nas.task.augment import Augmentation
+from nas.task.examples.streamed import StreamedExamples
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -78,7 +78,7 @@ def test_streams_only_what_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None
         return isinstance(made.examples, StreamedExamples)
 
     assert not is_streamed() and is_streamed(stream=True)
-    monkeypatch.setattr("nas.data.device.memory_size", lambda _: 2 * images().nbytes - 1)
+    monkeypatch.setattr("nas.task.device.memory_size", lambda _: 2 * images().nbytes - 1)
     assert is_streamed()
     with pytest.raises(NasError, match="more than half"):
         is_streamed(stream=False)

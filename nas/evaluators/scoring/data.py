@@ -12,7 +12,7 @@ from torch import Tensor
 from nas.evaluators.scoring.batch_norm import leaves_one
 
 if TYPE_CHECKING:
-    from nas.evaluators.supernet import SupernetSettings
+    from nas.evaluators.supernet_settings import SupernetSettings
     from nas.task import Task
 
 __all__ = ["Batch", "Data"]

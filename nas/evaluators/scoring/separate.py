@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from nas.costs import watching
 from nas.evaluators.scoring.batch_norm import recalibrate, use_batch_statistics
 from nas.evaluators.scoring.data import Batch, Data
-from nas.measure import watching
 from nas.space import Path
 from nas.task import Input
 
 if TYPE_CHECKING:
-    from nas.evaluators.supernet import SupernetSettings
-    from nas.supernet import Supernet
+    from nas.evaluators.supernet_settings import SupernetSettings
+    from nas.mutables import Supernet
     from nas.task import Task
 
 __all__ = ["score_path", "score_separately"]

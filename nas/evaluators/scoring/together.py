@@ -14,7 +14,7 @@ from nas.evaluators.scoring.trace import Trace, Traceable
 from nas.space import Path
 
 if TYPE_CHECKING:
-    from nas.supernet import Supernet
+    from nas.mutables import Supernet
 
 __all__ = ["score_together"]
 

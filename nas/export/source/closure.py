@@ -10,7 +10,6 @@ from itertools import count
 from types import FunctionType, ModuleType
 from typing import Any, TypeGuard
 
-from nas.data.graph import Graph as FullGraph
 from nas.errors import NasError
 from nas.export.source import scopes
 from nas.export.source.graph import Graph
@@ -19,6 +18,7 @@ from nas.export.source.order import Definition
 from nas.export.source.origin import environment, import_of, is_own, plain_form, source_of
 from nas.export.source.symbols import Symbols
 from nas.export.source.values import Values
+from nas.task import Graph as FullGraph
 
 __all__ = ["Closure"]
 

@@ -1,4 +1,4 @@
-"""A graph as exported networks take it: what stands in their source for `nas.data.graph.Graph`.
+"""A graph as exported networks take it: what stands in their source for `nas.task.Graph`.
 
 It is no dataclass: these need their file among `sys.modules`, where a loader may not have put it.
 """

@@ -46,7 +46,7 @@ class Structure:
 
     @classmethod
     def of(cls, graph: Any, features: Tensor | None = None) -> Structure:
-        """Return the edges of a graph (`nas.data.graph.Graph`); `features` are theirs, [E, G]."""
+        """Return the edges of a graph (`nas.task.Graph`); `features` are theirs, [E, G]."""
         return cls(graph.edges, graph.features.shape[0], graph.features.dtype, features)
 
     @cached_property

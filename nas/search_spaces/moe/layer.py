@@ -97,6 +97,6 @@ class MoELayer(FirstExperts):
         return y if self.shared is None else y + self.shared(x)
 
     def idle_multiply_adds(self, x: Tensor, ids: Tensor | None = None) -> int:
-        """Return what of a pass is not needed; see `nas.measure.count_flops`."""
+        """Return what of a pass is not needed; see `nas.costs.count_flops`."""
         del ids
         return idle_multiply_adds(self.router, self.experts, self.size, *x.shape[:2])

@@ -55,7 +55,7 @@ def _recorded(network: nn.Module) -> Iterator[_Loads]:
 
 @contextmanager
 def watch_loads(network: nn.Module) -> Iterator[Callable[[], dict[str, float]]]:
-    """Watch the passes of a network in a `with` block, as `nas.measure.watching` does.
+    """Watch the passes of a network in a `with` block, as `nas.costs.watching` does.
 
     Returns:
         What gives the metrics of `load_balance` for the passes so far.

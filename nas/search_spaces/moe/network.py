@@ -104,5 +104,5 @@ class TokenNetwork(nn.Module):
         return logits
 
     def watching(self) -> AbstractContextManager[Callable[[], dict[str, float]]]:
-        """Watch how evenly experts are used; see `nas.measure.watching`."""
+        """Watch how evenly experts are used; see `nas.costs.watching`."""
         return watch_loads(self)

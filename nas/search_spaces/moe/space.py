@@ -26,7 +26,7 @@ from nas.space import Architecture, Choices, Path, Scores, SearchSpace
 if TYPE_CHECKING:
     from torch import nn
 
-    from nas.supernet import Supernet
+    from nas.mutables import Supernet
     from nas.task import TaskInfo
 
 __all__ = ["MoE", "MoESequence", "MoESettings"]
@@ -138,9 +138,9 @@ class MoE(SearchSpace):
         return network
 
     def supernet(self, task: TaskInfo, **options: Any) -> Supernet:
+        from nas.mutables import Supernet
         from nas.search_spaces.moe.supernetwork import TokenSupernetwork
         from nas.search_spaces.sliced.options import without_cells
-        from nas.supernet import Supernet
 
         rest = without_cells(options, self.name, "its blocks follow one another")
         shapes = self._shapes(task, rest, "supernet")

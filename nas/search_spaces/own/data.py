@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nas.data.info import KINDS, TaskInfo
 from nas.errors import NasError, unknown
 from nas.space import Architecture, SearchSpace
+from nas.task import KINDS, TaskInfo
 
 if TYPE_CHECKING:
     from torch import nn
@@ -121,7 +121,7 @@ class OwnData:
         return reason
 
     def _fault_of(self, architecture: Architecture, info: TaskInfo) -> str | None:
-        from nas.mutables.faults import fault
+        from nas.mutables import fault
 
         try:
             output: Any = self.space.build(architecture, info).eval()(info.example(_EXAMPLES))

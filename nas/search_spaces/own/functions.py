@@ -95,6 +95,6 @@ def _asked(
     try:
         return function(dict(options))
     except Exception as error:
-        from nas.mutables.faults import fault
+        from nas.mutables import fault
 
         raise NasError(f"{what} raised {fault(error)}; {hint}: {', '.join(options)}") from error

@@ -16,11 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import NasError
-from nas.mutables import OneOf
-from nas.mutables.faults import fault
+from nas.mutables import OneOf, Supernet, fault
 from nas.search_spaces.cells.operations import PartialChannels
 from nas.search_spaces.own.narrow import TooSpecial, narrowed
-from nas.supernet import Supernet
 
 __all__ = ["with_partial_channels"]
 

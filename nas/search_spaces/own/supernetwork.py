@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from torch import nn
 
+from nas.mutables import Supernet
 from nas.space import Architecture, Path
-from nas.supernet import Supernet
 
 __all__ = ["OwnSupernet"]
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nas.errors import NasError, unknown
-from nas.optimizers import OPTIMIZERS
-from nas.precision import check_precision
 from nas.settings import fill, require_ranges, setting
+from nas.training import OPTIMIZERS, check_precision
 
 __all__ = ["DifferentiableSettings"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,36 +14,23 @@ from torch import Tensor, nn
 from nas import registry
 from nas.errors import NasError
 from nas.mutables import Gate, Selection
-from nas.optimizers import make_optimizer
-from nas.precision import as_float, autocast
 from nas.space import Scores
+from nas.strategies.differentiable.protocols import Batch, Problem
 from nas.strategies.differentiable.settings import DifferentiableSettings
+from nas.training import as_float, autocast, make_optimizer
 
 if TYPE_CHECKING:
+    from nas.mutables import Supernet
     from nas.strategies.differentiable.regularisers.regulariser import Regulariser
     from nas.strategies.differentiable.relaxations.relaxation import Relaxation
     from nas.strategies.differentiable.selections.selection import Data
     from nas.strategies.differentiable.solvers.solver import Solver
-    from nas.supernet import Supernet
 
-__all__ = ["Batch", "DifferentiableStrategy", "Problem"]
-
-Batch = tuple[Any, Tensor]
-"""Inputs, a tensor [B, ...] or a graph, and targets."""
+__all__ = ["DifferentiableStrategy"]
 
 _PARTS = "strategies.differentiable"
 _INITIAL_SPREAD = 1e-3
 _GATE_BETAS = (0.5, 0.999)
-
-
-class Problem(Protocol):
-    """The loss and metric of a task."""
-
-    def loss(self, output: Any, target: Tensor) -> Tensor:
-        """Return the mean loss over a batch."""
-
-    def correct(self, output: Any, target: Tensor) -> int:
-        """Return the number of right predictions."""
 
 
 class DifferentiableStrategy:

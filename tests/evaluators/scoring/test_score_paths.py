@@ -11,15 +11,15 @@ from torch import Tensor, nn
 from unsound import PartlySound
 
 from nas.errors import NasError
-from nas.evaluators import scoring
-from nas.evaluators.scoring import score_paths, try_paths
+from nas.evaluators.scoring import score, together
+from nas.evaluators.scoring.score import score_paths, try_paths
 from nas.evaluators.scoring.separate import score_path
 from nas.evaluators.supernet import SupernetSettings
+from nas.mutables.supernet import Supernet
 from nas.search_spaces.darts import DARTS
 from nas.search_spaces.module import ModuleSpace
 from nas.search_spaces.nas_bench_201 import NASBench201
 from nas.space import Path, SearchSpace
-from nas.supernet import Supernet
 from nas.task import Task
 
 BATCH_NORMS = ["recalibrate", "batch"]
@@ -76,7 +76,7 @@ def test_a_score_does_not_depend_on_the_others(
     tiny_task: Task, batch_norm: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To the last bit, whatever is scored together, in which order, in how much memory."""
-    monkeypatch.setitem(scoring.together._WORKING_SET, "cpu", 4096)  # several chunks
+    monkeypatch.setitem(together._WORKING_SET, "cpu", 4096)  # several chunks
     space = NASBench201()
     supernet = supernet_of(space, tiny_task, cells=1)
     paths, chosen = sampled(space, supernet, 10), settings(batch_norm=batch_norm)
@@ -115,13 +115,13 @@ def test_paths_that_compute_the_same_are_run_once(
         "|nor_conv_3x3~0|+|none~0|none~1|+|none~0|skip_connect~1|nor_conv_1x1~2|",
     ]
     runs: list[int] = []
-    original = scoring.together.Execution.run
+    original = together.Execution.run
 
     def watched(self: Any, chunk: Any) -> Any:
         runs.append(len(self.everything))
         return original(self, chunk)
 
-    monkeypatch.setattr(scoring.together.Execution, "run", watched)
+    monkeypatch.setattr(together.Execution, "run", watched)
     paths = [supernet.path(space.parse(text)) for text in texts]
     first, *others = score_paths(supernet, paths, tiny_task, "valid", settings())
     assert others == [first, first]
@@ -138,7 +138,7 @@ def test_a_lack_of_memory_for_many_is_none_for_few(
     supernet = supernet_of(space, tiny_task, cells=1)
     paths, sizes = sampled(space, supernet, 5), []
     expected = score_paths(supernet, paths, tiny_task, "valid", settings())
-    original = scoring.score_together
+    original = score.score_together
 
     def limited(supernet: Supernet, paths: list[Path], *rest: Any) -> Any:
         sizes.append(len(paths))
@@ -146,7 +146,7 @@ def test_a_lack_of_memory_for_many_is_none_for_few(
             raise torch.cuda.OutOfMemoryError("no memory")
         return original(supernet, paths, *rest)
 
-    monkeypatch.setattr(scoring, "score_together", limited)
+    monkeypatch.setattr(score, "score_together", limited)
     assert score_paths(supernet, paths, tiny_task, "valid", settings()) == expected
     assert sizes == [5, 2, 3, 1, 2]
 

@@ -12,7 +12,7 @@ from nas.evaluators.scoring.data import Data
 from nas.evaluators.scoring.separate import score_path, score_separately
 from nas.evaluators.supernet import SupernetSettings
 from nas.mutables import OneOf
-from nas.supernet import Supernet
+from nas.mutables.supernet import Supernet
 from nas.task import Task
 
 SETTINGS = {"batch_size": 4, "calibration": 12}

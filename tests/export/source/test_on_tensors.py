@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from nas.data.graph import Graph
 from nas.export.graph_inputs import GraphInputs, NodeInputs
 from nas.export.source.on_tensors import on_tensors
 from nas.export.source.regenerate import regenerate
+from nas.task.graph import Graph
 
 
 class Own(nn.Module):

@@ -20,13 +20,13 @@ import nas
 from nas.errors import NasError
 from nas.evaluators.supernet import recalibrate, use_batch_statistics
 from nas.mutables import Selection, executed
+from nas.mutables.supernet import Supernet
 from nas.search_spaces.cells.supercell import SuperCell
 from nas.search_spaces.darts import DARTS
 from nas.search_spaces.nas_bench_201 import NASBench201
 from nas.space import SearchSpace
 from nas.strategies.differentiable.settings import DifferentiableSettings
 from nas.strategies.differentiable.strategy import DifferentiableStrategy
-from nas.supernet import Supernet
 from nas.task import TaskInfo
 
 

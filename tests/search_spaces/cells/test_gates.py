@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from nas.errors import NasError
 from nas.mutables import Selection
+from nas.mutables.supernet import Supernet
 from nas.search_spaces.cells.gates import (
     CellGate,
     CellGates,
@@ -20,7 +21,6 @@ from nas.search_spaces.cells.gates import (
     groups_of,
     selecting,
 )
-from nas.supernet import Supernet
 
 OPERATIONS = ("none", "a", "b", "c")
 INPUTS = Group((0, 1), (2, 3))

@@ -13,12 +13,12 @@ from nas import registry
 from nas.evaluators.scoring.execution import Execution
 from nas.evaluators.scoring.norms import Chunk
 from nas.evaluators.scoring.trace import Trace
+from nas.mutables.supernet import Supernet
 from nas.search_spaces.cells.many_paths import trace_paths
 from nas.search_spaces.cells.many_paths.images import convolution, halve, pooling
 from nas.search_spaces.cells.many_paths.layers import Layer, write
 from nas.search_spaces.cells.operations import FactorizedReduce
 from nas.space import Path
-from nas.supernet import Supernet
 from nas.task import TaskInfo
 
 DENSE = {"channels": 4, "cells": 1}

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from nas.mutables.supernet import Supernet
 from nas.search_spaces.cells.module_supernetwork import (
     HalvingSuperCell,
     ModuleSupernetwork,
@@ -14,7 +15,6 @@ from nas.search_spaces.cells.module_supernetwork import (
 from nas.search_spaces.cells.supercell import SupercellOptions
 from nas.search_spaces.cells.supernetworks import DenseSuperCell, RecomputedDenseCell
 from nas.search_spaces.transnas_micro import OPERATIONS, TransNASMicro
-from nas.supernet import Supernet
 from nas.task import TaskInfo
 
 SPACE = TransNASMicro()

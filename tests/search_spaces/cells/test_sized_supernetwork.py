@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from nas.mutables import executed
+from nas.mutables.supernet import Supernet
 from nas.search_spaces.cells.sized_supernetwork import conv
 from nas.search_spaces.nats_size import NATSSize
 from nas.search_spaces.sliced.choice import Size
 from nas.search_spaces.sliced.layers import batch_norm
 from nas.space import Decision
-from nas.supernet import Supernet
 from nas.task import TaskInfo
 
 SPACE = NATSSize()

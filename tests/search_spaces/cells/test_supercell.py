@@ -15,11 +15,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from nas.errors import NasError
 from nas.mutables import Mutable, Selection, collapse
+from nas.mutables.supernet import Supernet
 from nas.search_spaces.cells.gates import CellGates, selecting
 from nas.search_spaces.cells.operations import PartialChannels
 from nas.search_spaces.cells.supercell import SuperCell, SupercellOptions
 from nas.search_spaces.cells.supernetworks import DenseSuperCell, StackedSuperCell
-from nas.supernet import Supernet
 
 SIMPLE = ("none", "skip_connect", "avg_pool_3x3", "nor_conv_1x1")
 EVERY = (

@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nas.measure import activation_bytes
+from nas.costs.measure import activation_bytes
 from nas.mutables import Selection
+from nas.mutables.supernet import Supernet
 from nas.search_spaces.cells.supercell import SuperCell, SupercellOptions
 from nas.search_spaces.cells.supernetworks import CellSupernetwork, DenseSupernetwork
-from nas.supernet import Supernet
 
 CELL_OPERATIONS = (
     "none",

@@ -89,7 +89,7 @@ def test_layer_has_no_weights_that_it_does_not_use() -> None:
 
 
 def test_dropout_is_of_features_and_attention_in_training_only() -> None:
-    from nas.data.graph import Graph
+    from nas.task.graph import Graph
 
     graph = Graph(torch.ones(NODES, 5), random_edges(NODES), index=torch.arange(3))
     layers = [("gat", "sum", "linear", 2, 4), ("gat", "sum", "linear", 2, 4)]

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from nas.errors import NasError
 from nas.mutables import Elastic
+from nas.mutables.supernet import Supernet
 from nas.search_spaces.moe.decisions import ROUTERS
 from nas.search_spaces.moe.layer import MoELayer
 from nas.search_spaces.moe.routers.soft import SoftRouter
-from nas.supernet import Supernet
 
 
 def layer(router: str, **settings: object) -> MoELayer:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from nas.measure import count_flops, measure
+from nas.costs.measure import count_flops, measure
 from nas.search_spaces.moe import MoELayer
 from nas.search_spaces.moe.decisions import ROUTERS
 from nas.search_spaces.moe.idle import idle_multiply_adds

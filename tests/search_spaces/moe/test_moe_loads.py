@@ -11,10 +11,10 @@ import torch
 from tiny import text_task
 from torch import Tensor
 
+from nas.costs.measure import watching
 from nas.errors import NasError
 from nas.evaluators.evaluator import Context
 from nas.evaluators.supernet import SupernetEvaluator, SupernetSettings
-from nas.measure import watching
 from nas.run import Run
 from nas.search import search
 from nas.search_spaces.moe import MoE, MoELayer, expert_loads

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from nas.costs.measure import measure
 from nas.errors import NasError
-from nas.measure import measure
 from nas.search_spaces.moe import CompeteRouter, MoE, MoELayer, MoESequence, expert_loads
 from nas.search_spaces.moe.decisions import CAUSAL_ROUTERS, ROUTERS
 from nas.search_spaces.moe.loads import load_balance

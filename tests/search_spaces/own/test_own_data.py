@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 from nas.cli import main
 from nas.data import load_task
-from nas.data.info import KINDS
 from nas.errors import NasError
+from nas.found.show import usual_info
 from nas.mutables import OneOf
 from nas.search_spaces.module import ModuleSpace
 from nas.search_spaces.own.data import USUAL
-from nas.show import usual_info
 from nas.task import TaskInfo
+from nas.task.info import KINDS
 
 FILE = """
 import nas

@@ -9,7 +9,7 @@ import pytest
 
 from nas import registry
 from nas.errors import NasError
-from nas.resolve import resolve_space
+from nas.search_spaces.resolve import resolve_space
 from nas.search_spaces.sliced.groups import GroupSettings, fill_group
 from nas.settings import require_ranges, setting
 from nas.space import SearchSpace

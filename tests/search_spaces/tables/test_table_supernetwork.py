@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from nas.mutables.supernet import Supernet
 from nas.search_spaces.tables.supernetwork import plain_settings
 from nas.search_spaces.tabular import Tabular
-from nas.supernet import Supernet
 from nas.task import TaskInfo
 
 SPACE = Tabular()

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nas.mutables import OneOf
+from nas.mutables.supernet import Supernet
 from nas.search_spaces.module import ModuleSpace
 from nas.strategies.differentiable.settings import DifferentiableSettings
 from nas.strategies.differentiable.strategy import Batch, DifferentiableStrategy
-from nas.supernet import Supernet
 from nas.task import TaskInfo
 
 

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from nas import registry
 from nas.errors import NasError
 from nas.mutables import OneOf, SomeOf
+from nas.mutables.supernet import Supernet
 from nas.search_spaces.module import ModuleSpace
 from nas.search_spaces.nas_bench_201 import NASBench201
 from nas.strategies.differentiable.settings import DifferentiableSettings
 from nas.strategies.differentiable.strategy import Batch, DifferentiableStrategy
-from nas.supernet import Supernet
 from nas.task import Task, TaskInfo
 
 MakeStrategy = Callable[..., DifferentiableStrategy]

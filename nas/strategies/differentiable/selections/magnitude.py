@@ -8,8 +8,8 @@ from nas import registry
 from nas.space import Scores
 
 if TYPE_CHECKING:
+    from nas.strategies.differentiable.protocols import GateTraining
     from nas.strategies.differentiable.selections.selection import Data
-    from nas.strategies.differentiable.strategy import DifferentiableStrategy
 
 __all__ = ["Magnitude"]
 
@@ -23,6 +23,6 @@ __all__ = ["Magnitude"]
 class Magnitude:
     """Scores are what the relaxation makes of the logits."""
 
-    def scores(self, strategy: DifferentiableStrategy, data: Data) -> Scores:
+    def scores(self, strategy: GateTraining, data: Data) -> Scores:
         del data
         return strategy.scores()

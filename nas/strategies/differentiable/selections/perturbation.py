@@ -17,8 +17,8 @@ from nas.mutables import Selection
 from nas.space import Scores
 
 if TYPE_CHECKING:
+    from nas.strategies.differentiable.protocols import GateTraining
     from nas.strategies.differentiable.selections.selection import Data
-    from nas.strategies.differentiable.strategy import DifferentiableStrategy
 
 __all__ = ["Perturbation"]
 
@@ -38,7 +38,7 @@ class Perturbation:
     an edge is what its absence costs. Between two gates the weights are tuned for one epoch.
     """
 
-    def scores(self, strategy: DifferentiableStrategy, data: Data) -> Scores:
+    def scores(self, strategy: GateTraining, data: Data) -> Scores:
         weights = _mixture(strategy)
         choices = [name for name, w in weights.items() if _is_open(strategy, name, w)]
         order = [choices[i] for i in torch.randperm(len(choices)).tolist()]
@@ -57,14 +57,14 @@ class Perturbation:
         }
 
 
-def _mixture(strategy: DifferentiableStrategy) -> dict[str, Tensor]:
+def _mixture(strategy: GateTraining) -> dict[str, Tensor]:
     """Return what the gates converged to, [options] each."""
     device = next(strategy.supernet.parameters()).device
     scores = strategy.scores()
     return {name: torch.tensor(s, dtype=torch.float32, device=device) for name, s in scores.items()}
 
 
-def _is_open(strategy: DifferentiableStrategy, name: str, weights: Tensor) -> bool:
+def _is_open(strategy: GateTraining, name: str, weights: Tensor) -> bool:
     return strategy.supernet.gates[name].choose == 1 and len(weights) > 1
 
 
@@ -85,7 +85,7 @@ def _one_hot(weights: Tensor, option: int) -> Tensor:
 
 
 def _keep_most_missed(
-    strategy: DifferentiableStrategy, data: Data, weights: dict[str, Tensor], name: str
+    strategy: GateTraining, data: Data, weights: dict[str, Tensor], name: str
 ) -> Tensor:
     absent = strategy.supernet.gates[name].absent
     kept = [i for i in range(len(weights[name])) if i != absent]
@@ -96,7 +96,7 @@ def _keep_most_missed(
 
 
 def _cost_of_absence(
-    strategy: DifferentiableStrategy, data: Data, weights: dict[str, Tensor], name: str
+    strategy: GateTraining, data: Data, weights: dict[str, Tensor], name: str
 ) -> float:
     """Return by how much the accuracy falls without an edge; 0 for a gate that must be there."""
     absent = strategy.supernet.gates[name].absent
@@ -112,7 +112,7 @@ def _final(weights: Tensor, strength: float) -> np.ndarray[Any, np.dtype[np.floa
 
 
 @torch.no_grad()
-def _accuracy(strategy: DifferentiableStrategy, data: Data, weights: dict[str, Tensor]) -> float:
+def _accuracy(strategy: GateTraining, data: Data, weights: dict[str, Tensor]) -> float:
     """Measure a mixture on the gates' half with the statistics of each batch."""
     correct = count = 0
     selections: dict[str, Selection] = dict(weights)
@@ -123,9 +123,7 @@ def _accuracy(strategy: DifferentiableStrategy, data: Data, weights: dict[str, T
     return correct / count
 
 
-def _tune(
-    strategy: DifferentiableStrategy, data: Data, weights: dict[str, Tensor], step: int
-) -> None:
+def _tune(strategy: GateTraining, data: Data, weights: dict[str, Tensor], step: int) -> None:
     """Train the weights for one epoch of the mixture as it is now."""
     selections: dict[str, Selection] = dict(weights)
     for epoch in range(_TUNE_EPOCHS):

@@ -9,7 +9,7 @@ from nas.space import Scores
 
 if TYPE_CHECKING:
     from nas.progress import Progress
-    from nas.strategies.differentiable.strategy import Batch, DifferentiableStrategy
+    from nas.strategies.differentiable.protocols import Batch, GateTraining
 
 __all__ = ["Data", "Selection"]
 
@@ -29,5 +29,5 @@ class Data(Protocol):
 class Selection(Protocol):
     """One rule that decides which options stay."""
 
-    def scores(self, strategy: DifferentiableStrategy, data: Data) -> Scores:
+    def scores(self, strategy: GateTraining, data: Data) -> Scores:
         """Return how strong every option of every gate is, [options] each."""

@@ -8,7 +8,7 @@ from nas import registry
 from nas.strategies.differentiable.solvers.solver import gate_step
 
 if TYPE_CHECKING:
-    from nas.strategies.differentiable.strategy import Batch, DifferentiableStrategy
+    from nas.strategies.differentiable.protocols import Batch, GateTraining
 
 __all__ = ["FirstOrder"]
 
@@ -23,7 +23,7 @@ class FirstOrder:
     """The gradient of the gates takes the weights as they are."""
 
     def step(
-        self, strategy: DifferentiableStrategy, train_batch: Batch, valid_batch: Batch
+        self, strategy: GateTraining, train_batch: Batch, valid_batch: Batch
     ) -> dict[str, float]:
         figures = gate_step(strategy, valid_batch)
         return figures | strategy.weight_step(train_batch)

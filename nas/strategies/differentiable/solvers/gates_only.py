@@ -12,7 +12,7 @@ from nas import registry
 from nas.strategies.differentiable.solvers.solver import gate_step
 
 if TYPE_CHECKING:
-    from nas.strategies.differentiable.strategy import Batch, DifferentiableStrategy
+    from nas.strategies.differentiable.protocols import Batch, GateTraining
 
 __all__ = ["GatesOnly"]
 
@@ -31,7 +31,7 @@ class GatesOnly:
     """
 
     def step(
-        self, strategy: DifferentiableStrategy, train_batch: Batch, valid_batch: Batch
+        self, strategy: GateTraining, train_batch: Batch, valid_batch: Batch
     ) -> dict[str, float]:
         del train_batch
         names = (name for name, _ in strategy.supernet.named_buffers())

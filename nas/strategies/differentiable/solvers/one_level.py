@@ -8,7 +8,7 @@ from nas import registry
 from nas.strategies.differentiable.solvers.solver import gate_step
 
 if TYPE_CHECKING:
-    from nas.strategies.differentiable.strategy import Batch, DifferentiableStrategy
+    from nas.strategies.differentiable.protocols import Batch, GateTraining
 
 __all__ = ["OneLevel"]
 
@@ -23,7 +23,7 @@ class OneLevel:
     """Both steps see the weights' half and the gates' half of the data, one after the other."""
 
     def step(
-        self, strategy: DifferentiableStrategy, train_batch: Batch, valid_batch: Batch
+        self, strategy: GateTraining, train_batch: Batch, valid_batch: Batch
     ) -> dict[str, float]:
         figures: dict[str, float] = {}
         for batch in (valid_batch, train_batch):

@@ -16,7 +16,7 @@ from nas import registry
 from nas.strategies.differentiable.solvers.solver import gate_gradients
 
 if TYPE_CHECKING:
-    from nas.strategies.differentiable.strategy import Batch, DifferentiableStrategy
+    from nas.strategies.differentiable.protocols import Batch, GateTraining
 
 __all__ = ["SecondOrder"]
 
@@ -37,14 +37,14 @@ class SecondOrder:
     """
 
     def step(
-        self, strategy: DifferentiableStrategy, train_batch: Batch, valid_batch: Batch
+        self, strategy: GateTraining, train_batch: Batch, valid_batch: Batch
     ) -> dict[str, float]:
         gradients, figures = self.gradients(strategy, train_batch, valid_batch)
         strategy.apply_gate_gradients(gradients)
         return figures | strategy.weight_step(train_batch)
 
     def gradients(
-        self, strategy: DifferentiableStrategy, train_batch: Batch, valid_batch: Batch
+        self, strategy: GateTraining, train_batch: Batch, valid_batch: Batch
     ) -> tuple[list[Tensor | None], dict[str, float]]:
         """Return the gates' gradient, one tensor a gate, and the figures of the valid batch."""
         weights = [w for w in strategy.supernet.parameters() if w.requires_grad]
@@ -74,7 +74,7 @@ def _restored(weights: Sequence[Tensor]) -> Iterator[None]:
 
 
 def _train_gradients(
-    strategy: DifferentiableStrategy, weights: Sequence[Tensor], batch: Batch
+    strategy: GateTraining, weights: Sequence[Tensor], batch: Batch
 ) -> tuple[Tensor | None, ...]:
     _, loss = strategy.forward(batch, detach=True)
     return torch.autograd.grad(loss, weights, allow_unused=True)
@@ -87,9 +87,7 @@ def _move(weights: Sequence[Tensor], vector: Sequence[Tensor | None], step: floa
             w.add_(v, alpha=step)
 
 
-def _virtual_step(
-    strategy: DifferentiableStrategy, weights: Sequence[Tensor], batch: Batch
-) -> None:
+def _virtual_step(strategy: GateTraining, weights: Sequence[Tensor], batch: Batch) -> None:
     """Move the weights by one step of SGD with the optimiser's momentum and weight decay."""
     with torch.enable_grad():
         gradients = _train_gradients(strategy, weights, batch)
@@ -106,7 +104,7 @@ def _virtual_step(
 
 
 def _hessian_vector(
-    strategy: DifferentiableStrategy,
+    strategy: GateTraining,
     weights: Sequence[Tensor],
     vector: Sequence[Tensor | None],
     batch: Batch,
@@ -126,7 +124,7 @@ def _hessian_vector(
     ]
 
 
-def _gate_gradients_on(strategy: DifferentiableStrategy, batch: Batch) -> list[Tensor | None]:
+def _gate_gradients_on(strategy: GateTraining, batch: Batch) -> list[Tensor | None]:
     with strategy.fixed_weights():
         _, loss = strategy.forward(batch)
         return gate_gradients(loss, strategy)

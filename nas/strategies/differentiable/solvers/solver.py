@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from nas.strategies.differentiable.strategy import Batch, DifferentiableStrategy
+    from nas.strategies.differentiable.protocols import Batch, GateTraining
 
 __all__ = ["Solver", "gate_gradients", "gate_step"]
 
@@ -17,13 +17,13 @@ class Solver(Protocol):
     """One approach to: min over a of L_valid(w*(a), a) where w*(a) minimises L_train(w, a)."""
 
     def step(
-        self, strategy: DifferentiableStrategy, train_batch: Batch, valid_batch: Batch
+        self, strategy: GateTraining, train_batch: Batch, valid_batch: Batch
     ) -> dict[str, float]:
         """Train the gates and the weights by one step each; return the strategy's figures."""
 
 
 def gate_gradients(
-    loss: Tensor, strategy: DifferentiableStrategy, retain_graph: bool = False
+    loss: Tensor, strategy: GateTraining, retain_graph: bool = False
 ) -> list[Tensor | None]:
     """Return the gradient of a loss for the logits of every gate, None for one that did not run.
 
@@ -35,7 +35,7 @@ def gate_gradients(
     return list(torch.autograd.grad(loss, gates, retain_graph=retain_graph, allow_unused=True))
 
 
-def gate_step(strategy: DifferentiableStrategy, batch: Batch) -> dict[str, float]:
+def gate_step(strategy: GateTraining, batch: Batch) -> dict[str, float]:
     """Train the gates by one step with the weights as they are; return the strategy's figures."""
     with strategy.fixed_weights():
         loss, figures = strategy.gate_loss(batch)

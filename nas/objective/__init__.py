@@ -1,0 +1,11 @@
+"""What is better: metrics, directions, limits, Pareto fronts."""
+
+from __future__ import annotations
+
+from nas.objective.objective import Goal, Limit, Measurement, Objective, parse_limits
+from nas.objective.pareto import crowding_distance, non_dominated, non_dominated_sort
+
+__all__ = [
+    "Goal", "Limit", "Measurement", "Objective", "crowding_distance", "non_dominated",
+    "non_dominated_sort", "parse_limits",
+]  # fmt: skip

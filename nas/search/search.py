@@ -1,0 +1,299 @@
+"""One search from its settings to its result: where spaces, strategies and evaluators meet."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from nas.costs import Batch, MemoryEstimate, MemoryWatch, estimate_peak
+from nas.errors import NasError
+from nas.evaluators import Context, Evaluator, extreme
+from nas.mutables import Supernet, supernet_of
+from nas.objective import Measurement
+from nas.progress import Console, Progress
+from nas.run import Run
+from nas.search.black_box import run_black_box
+from nas.search.differentiable import collapse, run_differentiable
+from nas.search.plan import Plan, check_limits, make_plan
+from nas.space import Architecture
+from nas.space import Path as SupernetPath
+from nas.storage import save_weights, seed_everything, seed_of
+from nas.task import Task
+from nas.timeouts import time_limit
+from nas.training import kept_tensors
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["search"]
+
+_PATHS = 4  # tried for an estimate of memory
+
+
+def search(
+    space: Any = "darts",
+    strategy: str = "pc-darts",
+    data: str | Task | None = None,
+    evaluator: str = "supernet",
+    *,
+    objective: str | None = None,
+    limit: str = "",
+    evaluations: int | None = None,
+    timeout: float | None = None,
+    scale: str | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    out: str | Path | None = None,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    download: bool = False,
+    progress: Progress | None = None,
+) -> Run:
+    """Search, or continue a search with the same settings, to its end.
+
+    Args:
+        space: A name, `file.py:Name`, a `SearchSpace`, or a module class written with mutables.
+        strategy: A name, or `NAME:VALUE` such as "optuna:tpe"; see `nas strategies`.
+        data: A name such as "digits" or "npz:PATH", `file.py:name` of a task, or a `Task`; None
+            is what the space names as `default_data`.
+        evaluator: A name, or `NAME:VALUE` such as "table:nas-bench-graph:cora" or
+            "proxy:gradsign+synflow"; how candidates are judged. A differentiable strategy trains
+            a supernet itself: "supernet" scores its result there, another evaluator measures it
+            anew.
+        objective: The metric to maximise, or with a minus to minimise; several with commas, such
+            as "accuracy,-latency", for strategies that search for a Pareto front. None is what the
+            evaluator measures, which is accuracy for most.
+        limit: What a candidate must keep, such as "params<1M,flops<=100M".
+        evaluations: Budget of a black-box strategy; None is 50 at small and 1,000 at paper scale.
+        timeout: Seconds after which an evaluation counts as failed; None is any time.
+        scale: "small" or "paper": which default widths and epochs; None is what suits the data.
+        seed: Of every random choice.
+        device: "auto", "cpu", "cuda", "cuda:1" ...
+        out: The run folder; None is `runs/<space>-<strategy>-<data>-s<seed>`.
+        settings: Group -> setting -> value, such as {"strategy": {"epochs": 10}}; see `GROUPS`.
+        download: Whether missing data may be fetched.
+        progress: Where to report; None is standard error.
+
+    Returns:
+        The run; its `best` is what was found.
+
+    Raises:
+        NasError: For everything that the caller can mend.
+    """
+    plan = make_plan(
+        space, strategy, data, evaluator, objective, limit, evaluations, timeout, scale, seed,
+        device, settings or {}, download,
+    )  # fmt: skip
+    progress = progress or Console()
+    check_limits(plan, progress)
+    run = _open_run(plan, Path(out) if out is not None else None)
+    with run.locked():
+        if run.finished:
+            progress.note(f"{run.folder} is finished already")
+            if not (run.folder / "report.html").exists():
+                _report(run, run.best.architecture)
+        else:
+            _execute(plan, run, progress)
+    return run
+
+
+def _open_run(plan: Plan, out: Path | None) -> Run:
+    """Create or take up the run folder; the default name gets a number if it is taken."""
+    if out is not None:
+        return Run.create(out, plan.config, plan.space)
+    config = plan.config
+    source = str(config["data" if plan.evaluator.uses_data else "evaluator"])  # what is judged on
+    data = Path(source.rpartition(":")[2]).stem
+    strategy = config["strategy"].replace(":", "-")
+    space = re.sub("[:,]", "-", plan.space.name)
+    stem = f"{space}-{strategy}-{data}-s{config['seed']}"
+    for number in itertools.count(1):
+        folder = Path("runs") / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            return Run.create(folder, config, plan.space)
+        except NasError:
+            if not folder.exists() or number == 1000:
+                raise
+    raise AssertionError
+
+
+# -- execution --------------------------------------------------------------------------------
+
+
+def _execute(plan: Plan, run: Run, progress: Progress) -> None:
+    seed_everything(seed_of(plan.config["seed"], "search"))
+    progress.note(f"searching {plan.space.name} with {plan.config['strategy']} into {run.folder}")
+    finish = _black_box if plan.is_black_box else _differentiable
+    architecture, metrics, network = finish(plan, run, progress)
+    if network is not None:
+        save_weights(network, run.folder / "best.safetensors")
+    shared = not plan.is_black_box or plan.evaluator.shares_weights
+    run.save_best(architecture, metrics, _weights_kind(network, shared))
+    reason = collapse(plan.space, architecture)
+    if reason and not plan.is_black_box:
+        progress.warn(f"the result has collapsed. {reason}")
+        run.log({"event": "warning", "message": f"the result has collapsed. {reason}"})
+    run.log({"event": "done", "architecture": plan.space.format(architecture), **metrics})
+    _report(run, architecture)
+
+
+def _context(plan: Plan, run: Run, progress: Progress) -> Context:
+    return Context(
+        plan.space,
+        plan.task,
+        plan.config["seed"],
+        plan.supernet,
+        plan.network,
+        run.folder / "checkpoint",
+        progress,
+        run.log_once,
+        plan.costs,
+        plan.config["timeout"],
+    )
+
+
+def _black_box(
+    plan: Plan, run: Run, progress: Progress
+) -> tuple[Architecture, dict[str, float], nn.Module | None]:
+    evaluator: Evaluator = plan.evaluator(_context(plan, run, progress), plan.evaluator_settings)
+    _say_memory(plan, run, evaluator, progress)
+    evaluator.prepare()
+    seed = seed_of(plan.config["seed"], "strategy")
+    space = plan.limited(evaluator, progress)
+    strategy = plan.strategy(space, plan.objective, seed, plan.strategy_settings)
+    try:
+        best = run_black_box(run, strategy, evaluator, plan.config["evaluations"], progress)
+    except NasError:
+        _report_trials(run, progress)
+        raise
+    return best.architecture, best.measurement.metrics, evaluator.weights_of(best.architecture)
+
+
+def _say_memory(plan: Plan, run: Run, evaluator: Evaluator, progress: Progress) -> None:
+    """Say what memory the training of a supernet will take, unless it has begun already."""
+    from nas.evaluators import SupernetEvaluator
+
+    begun = (run.folder / "checkpoint" / "supernet.pt").exists()
+    if begun or not isinstance(evaluator, SupernetEvaluator):
+        return
+    settings, task = evaluator.settings, plan.task
+    batch_size = min(settings.batch_size, task.size("train"))
+
+    def estimate(changes: Mapping[str, Any]) -> MemoryEstimate:
+        supernet = evaluator.supernet
+        if changes:
+            options = {**plan.supernet, **changes}
+            supernet = supernet_of(plan.space, task.info, **options).to(task.device)
+        sandwich = evaluator.training.schedule.paths == "sandwich"
+        kept = kept_tensors(settings.optimizer, settings.momentum)
+        return _estimate_paths(plan, supernet, batch_size, kept, sandwich)
+
+    held = [*evaluator.supernet.parameters(), *evaluator.supernet.buffers()]
+    watch = MemoryWatch(
+        task.device, batch_size, "evaluator.batch_size", estimate, plan.supernet,
+        sum(tensor.nbytes for tensor in held),
+    )  # fmt: skip
+    watch.announce(settings.epochs * task.size("train"), progress, run.log_once)
+
+
+def _estimate_paths(
+    plan: Plan, supernet: Supernet, batch_size: int, kept: int, largest: bool
+) -> MemoryEstimate:
+    """Estimate the peak memory of training a supernet by single paths, from some of them."""
+    weights = [weight for weight in supernet.parameters() if weight.requires_grad]
+
+    def step(path: SupernetPath, batch: Batch) -> object:
+        x, target = batch
+        with time_limit(plan.config["timeout"]):
+            loss = plan.task.loss(supernet(x, path), target)
+            return torch.autograd.grad(loss, weights, allow_unused=True)
+
+    rng = np.random.default_rng(0)
+    sampled = plan.space.sample(rng, _PATHS)
+    if largest:
+        sampled.append(extreme(plan.space, True, rng))
+    steps = [partial(step, supernet.path(architecture)) for architecture in sampled]
+    examples = next(iter(plan.task.batches("train", 4)))
+    return estimate_peak(supernet, steps, examples, batch_size, kept=kept)
+
+
+def _differentiable(
+    plan: Plan, run: Run, progress: Progress
+) -> tuple[Architecture, dict[str, float], nn.Module | None]:
+    from nas.strategies import DifferentiableStrategy
+
+    supernet = supernet_of(plan.space, plan.task.info, **plan.supernet)
+    supernet.to(plan.task.device)
+    batch_size = plan.strategy_settings.batch_size
+    whole = plan.task.size("train") >= batch_size  # as the loop leaves out a smaller last batch
+    steps = plan.task.steps("train", batch_size, drop_last=whole)
+    strategy = DifferentiableStrategy(plan.strategy_settings, supernet, plan.task, steps)
+    architecture = run_differentiable(run, strategy, plan.task, plan.config["seed"], progress)
+    network = _calibrated(plan, supernet, architecture)
+    trials = run.trials()
+    if trials:  # of a run that was killed after this
+        run.log_trial(trials[0])
+        return architecture, trials[0].measurement.metrics, network
+    measurement = _judge(plan, run, supernet, architecture, progress)
+    run.record(architecture, measurement)
+    return architecture, measurement.metrics, network
+
+
+def _calibrated(plan: Plan, supernet: Supernet, architecture: Architecture) -> nn.Module:
+    """Return the plain network with the shared weights and batch norm statistics of its own."""
+    from nas.evaluators import SupernetSettings, score_path
+
+    chosen = plan.evaluator_settings  # so that the network is the one that is measured
+    settings = chosen if isinstance(chosen, SupernetSettings) else SupernetSettings()
+    settings = dataclasses.replace(settings, batch_norm="recalibrate")
+    score_path(supernet, supernet.path(architecture), plan.task, "valid", settings)
+    return supernet.extract(architecture)
+
+
+def _judge(
+    plan: Plan, run: Run, supernet: Supernet, architecture: Architecture, progress: Progress
+) -> Measurement:
+    """Measure what the gates chose: on the strategy's own supernet, or by another evaluator."""
+    from nas.evaluators import score_path
+
+    if plan.evaluator.shares_weights:
+        path = supernet.path(architecture)
+        return Measurement(score_path(supernet, path, plan.task, "valid", plan.evaluator_settings))
+    progress.note(f"measuring the result by evaluator '{plan.config['evaluator']}'")
+    evaluator: Evaluator = plan.evaluator(_context(plan, run, progress), plan.evaluator_settings)
+    evaluator.prepare()
+    [measurement] = evaluator([architecture])
+    if not measurement.ok:
+        raise NasError(f"what was found could not be evaluated: {measurement.error}")
+    return measurement
+
+
+def _weights_kind(network: nn.Module | None, shared: bool) -> str:
+    if network is None:
+        return ""
+    return "supernet" if shared else "network"
+
+
+def _report(run: Run, architecture: Architecture) -> None:
+    from nas.drawing import draw
+    from nas.reporting import draw_front, write_report
+
+    graph = run.space.graph(architecture)
+    draw(graph, run.folder / "best.png")
+    draw_front(run.folder)
+    write_report(run.folder, graph=graph)
+
+
+def _report_trials(run: Run, progress: Progress) -> None:
+    """Report what became of the trials of a search that found nothing."""
+    from nas.reporting import write_report
+
+    if run.trials():
+        progress.note(f"what became of each trial is in {write_report(run.folder)}")
