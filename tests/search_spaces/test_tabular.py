@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from nas.drawing import text
 from nas.errors import NasError
 from nas.search_spaces.tables.network import TableNetwork
 from nas.search_spaces.tabular import DEPTHS, EMBEDDINGS, WIDTHS, Tabular

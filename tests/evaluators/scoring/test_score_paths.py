@@ -125,9 +125,9 @@ def test_paths_that_compute_the_same_are_run_once(
     paths = [supernet.path(space.parse(text)) for text in texts]
     first, *others = score_paths(supernet, paths, tiny_task, "valid", settings())
     assert others == [first, first]
-    [together] = runs
+    [at_once] = runs
     score_paths(supernet, paths[:1], tiny_task, "valid", settings())
-    assert runs == [together, together]
+    assert runs == [at_once, at_once]
 
 
 @pytest.mark.usefixtures("traceable")
