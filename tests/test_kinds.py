@@ -26,7 +26,8 @@ from nas.task import TaskInfo
 from nas.task.graph import Graph
 from nas.task.info import KINDS
 from nas.training.evaluate import evaluate
-from nas.training.fit import TrainSettings, fit
+from nas.training.fit import fit
+from nas.training.settings import TrainSettings
 
 WIDTH = 8
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from nas.training.evaluate import evaluate
-from nas.training.fit import Stop, TrainSettings, fit
+from nas.training.fit import fit
+from nas.training.loop import Stop
 from nas.training.optimizers import OPTIMIZERS, kept_tensors, make_optimizer
 from nas.training.precision import as_float, autocast, check_precision
 from nas.training.recipes import (
@@ -13,6 +14,7 @@ from nas.training.recipes import (
     shared_weights_recipe,
     train_defaults,
 )  # fmt: skip
+from nas.training.settings import TrainSettings
 
 __all__ = [
     "OPTIMIZERS", "Stop", "TrainSettings", "as_float", "autocast", "check_precision", "evaluate",

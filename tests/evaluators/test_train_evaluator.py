@@ -17,7 +17,7 @@ from nas.search_spaces.module import ModuleSpace
 from nas.search_spaces.nas_bench_201 import NASBench201
 from nas.space import SearchSpace
 from nas.task import Task
-from nas.training.fit import TrainSettings
+from nas.training.settings import TrainSettings
 
 SPACE = NASBench201()
 ARCHITECTURES = SPACE.sample(np.random.default_rng(0), 3)

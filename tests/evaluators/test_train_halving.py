@@ -17,7 +17,7 @@ from nas.search_spaces.nas_bench_201 import NASBench201
 from nas.settings import fill
 from nas.storage.checkpoint import load_checkpoint, save_checkpoint
 from nas.task import Task
-from nas.training.fit import TrainSettings
+from nas.training.settings import TrainSettings
 
 SPACE = NASBench201()
 ARCHITECTURES = SPACE.sample(np.random.default_rng(0), 4)

@@ -20,13 +20,14 @@ from nas.search_spaces.cells.network import CellNetwork
 from nas.settings import fill
 from nas.storage.checkpoint import load_checkpoint, save_checkpoint, seed_everything
 from nas.task import Task
-from nas.training.evaluate import Diverged, OutOfMemory
-from nas.training.fit import TrainResult, TrainSettings, evaluate, fit
+from nas.training.evaluate import Diverged, OutOfMemory, evaluate
+from nas.training.fit import TrainResult, fit
 from nas.training.recipes import train_defaults
+from nas.training.settings import TrainSettings
 
 QUICK: dict[str, Any] = {"epochs": 3, "batch_size": 8, "learning_rate": 0.1, "drop_path": 0.3}
 
-training = import_module("nas.training.fit")
+training = import_module("nas.training.loop")
 
 
 def make_task(n: int = 60, **settings: Any) -> Task:

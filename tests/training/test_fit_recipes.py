@@ -20,13 +20,14 @@ from nas.progress import Silent
 from nas.storage.checkpoint import seed_everything
 from nas.task import Task
 from nas.training.evaluate import Diverged, evaluate
-from nas.training.fit import TrainResult, TrainSettings, fit
+from nas.training.fit import TrainResult, fit
 from nas.training.recipes import train_defaults
+from nas.training.settings import TrainSettings
 
 QUICK: dict[str, Any] = {"epochs": 4, "batch_size": 10, "drop_path": 0.0, "cutout": 0}
 BEST: dict[str, Any] = {**QUICK, "optimizer": "adam", "schedule": "constant", "keep": "best"}
 
-training = import_module("nas.training.fit")
+training = import_module("nas.training.loop")
 
 
 class Net(nn.Module):

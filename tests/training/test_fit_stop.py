@@ -10,7 +10,9 @@ import torch
 from torch import nn
 
 from nas.task import Task
-from nas.training.fit import TrainResult, TrainSettings, evaluate, fit
+from nas.training.evaluate import evaluate
+from nas.training.fit import TrainResult, fit
+from nas.training.settings import TrainSettings
 
 SETTINGS = TrainSettings(epochs=5, batch_size=10, drop_path=0.0, cutout=0)
 
