@@ -14,6 +14,7 @@ from nas.errors import NasError, unknown
 __all__ = [
     "Groups",
     "fill",
+    "fill_if_any",
     "parse_assignments",
     "parse_value",
     "read_config",
@@ -103,6 +104,15 @@ def fill(cls: type[T], values: Mapping[str, Any], where: str) -> T:
         name: convert(value, hints[name], f"{where}.{name}") for name, value in values.items()
     }
     return cls(**converted)
+
+
+def fill_if_any(cls: type | None, values: Mapping[str, Any], where: str) -> Any:
+    """Do as `fill`, or return None where `cls` is None: then there is nothing to set."""
+    if cls is not None:
+        return fill(cls, values, where)
+    for name in values:
+        raise unknown(f"setting of {where}", name, [])
+    return None
 
 
 def require_ranges(settings: object, where: str, ranges: Mapping[str, tuple[bool, str]]) -> None:

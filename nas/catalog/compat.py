@@ -12,7 +12,7 @@ from nas import registry
 from nas.data import load_data
 from nas.errors import NasError
 from nas.registry import resolve_entry
-from nas.search import make_plan
+from nas.search import Request, make_plan, resolve
 from nas.search_spaces import name_of, resolve_space
 from nas.space import SearchSpace
 
@@ -107,10 +107,7 @@ def _pairings_of(
 def _refusal(space: SearchSpace, strategy: str, evaluator: str, task: Task | None) -> str | None:
     """Return why a search would not begin; None where it would."""
     try:
-        make_plan(
-            space, strategy, task, evaluator, objective=None, limit="", evaluations=None,
-            timeout=None, scale=None, seed=0, device="cpu", settings={}, download=False,
-        )  # fmt: skip
+        make_plan(resolve(Request(space, strategy, task, evaluator, device="cpu")))
     except NasError as error:
         return str(error)
     except Exception as error:  # of a user's module or a plug-in: what else there is, is told still

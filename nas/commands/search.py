@@ -116,10 +116,10 @@ def search(
     from_file, settings = _read_search_config(config) if config else ({}, {})
     options |= {name: value for name, value in from_file.items() if name not in given}
     if precision is not None:
-        from nas.search import precision_settings
+        from nas.strategies import choose_strategy
 
-        for group, values in precision_settings(options["strategy"], precision).items():
-            settings.setdefault(group, {}).update(values)
+        group = choose_strategy(options["strategy"], {}).trainer
+        settings.setdefault(group, {})["precision"] = precision
     for group, values in parse_assignments(assignments or []).items():
         settings.setdefault(group, {}).update(values)
     keep_freed_memory()

@@ -20,10 +20,9 @@ from nas.data import load_data
 from nas.errors import NasError, unknown
 from nas.evaluators import Evaluator
 from nas.progress import Console, Progress
-from nas.search import SCALES
 from nas.space import Architecture, SearchSpace
 from nas.storage import seed_of
-from nas.task import Task
+from nas.task import Task, check_scale
 from nas.training import evaluate
 
 __all__ = ["build"]
@@ -80,8 +79,7 @@ def build(
     progress = progress or Console()
     if seeds < 1 or (evaluations is not None and evaluations < 1):
         raise NasError(f"evaluations={evaluations}, seeds={seeds}: at least 1 of each is needed")
-    if scale is not None and scale not in SCALES:
-        raise unknown("scale", scale, SCALES)
+    check_scale(scale)
     for group in settings or {}:
         if group not in _GROUPS:
             raise unknown("group of settings", group, _GROUPS)

@@ -24,10 +24,10 @@ from nas.evaluators import Evaluator, PredictorEvaluator
 from nas.objective import Measurement, Objective
 from nas.progress import Console, Progress
 from nas.registry import resolve_entry
-from nas.search import SCALES
 from nas.settings import Groups
 from nas.space import Architecture
 from nas.storage import seed_of
+from nas.task import check_scale
 
 __all__ = ["correlate"]
 
@@ -80,8 +80,7 @@ def correlate(
             f"samples={samples}, train={train}, top={top}: expected at least 3, at least 0, and "
             "between 0 and 1"
         )
-    if scale is not None and scale not in SCALES:
-        raise unknown("scale", scale, SCALES)
+    check_scale(scale)
     names = expand(evaluators)
     groups = _groups(settings or {}, names)
     opened = open_benchmark(benchmark, progress)

@@ -14,9 +14,9 @@ from nas.errors import NasError, unknown
 from nas.found.find import find
 from nas.progress import Console, Progress
 from nas.run import Found, Run
-from nas.search import SCALES
 from nas.settings import fill
 from nas.storage import open_folder, save_weights, seed_everything, seed_of, write_json
+from nas.task import check_scale
 from nas.training import TrainSettings, fit, recipe_note, train_defaults
 
 if TYPE_CHECKING:
@@ -73,8 +73,7 @@ def train(
     for group in groups:
         if group not in _GROUPS:
             raise unknown("group of settings", group, _GROUPS)
-    if scale is not None and scale not in SCALES:
-        raise unknown("scale", scale, SCALES)
+    check_scale(scale)
     if repeats < 1:
         raise NasError(f"repeats={repeats}: at least 1 is needed")
     found = _found(source, space)

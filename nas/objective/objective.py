@@ -177,6 +177,12 @@ class Objective:
         return tuple(Goal(part.strip()) for part in self.text.split(","))
 
     @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics that it and its limits name."""
+        names = [goal.metric for goal in self.goals] + [limit.metric for limit in self.limits]
+        return tuple(dict.fromkeys(names))
+
+    @property
     def metric(self) -> str:
         """The (first) metric's name."""
         return self.goals[0].metric

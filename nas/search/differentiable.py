@@ -5,28 +5,24 @@ from __future__ import annotations
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import chain, count
 from typing import Any
 
-import torch
-
-from nas.costs import MemoryEstimate, MemoryWatch, estimate_peak, is_out_of_memory
+from nas.costs import MemoryEstimate, MemoryWatch, is_out_of_memory
 from nas.errors import NasError
 from nas.evaluators import leaves_one
 from nas.mutables import fault, is_users, supernet_of
 from nas.progress import Progress
 from nas.run import Run
-from nas.space import Architecture, SearchSpace
+from nas.search.collapse import collapse, identity_counts
+from nas.search.memory import estimate_search, held_tensors
+from nas.space import Architecture
 from nas.storage import load_checkpoint, restoring, save_checkpoint, seed_everything, seed_of
-from nas.strategies import Batch, DifferentiableStrategy, gate_gradients
+from nas.strategies import Batch, DifferentiableStrategy
 from nas.task import Task
-from nas.training import kept_tensors
 
 __all__ = ["run_differentiable"]
-
-_DRAWS = 3  # of gates that are sampled anew in every step, and not all of whose options run
-_COPIES = {"second-order": 2}  # of the weights, kept by solvers during a step
 
 
 def run_differentiable(
@@ -57,7 +53,7 @@ class _Loop:
         largest = min(settings.batch_size, max(task.size("train"), task.size("valid")))
         self.memory = MemoryWatch(
             task.device, largest, "batch_size", self._estimate, run.settings("supernet"),
-            sum(tensor.nbytes for tensor in _held(strategy)),
+            sum(tensor.nbytes for tensor in held_tensors(strategy)),
         )  # fmt: skip
 
     # -- data, as selections see it -----------------------------------------------------------
@@ -234,69 +230,5 @@ class _Loop:
         return None if choices is None else Architecture(self.run.space.name, tuple(choices))
 
 
-def estimate_search(
-    strategy: DifferentiableStrategy, task: Task, batch_size: int
-) -> MemoryEstimate:
-    """Estimate the peak memory of a search, leaving strategy and supernet as they are."""
-
-    def weights(batch: Batch) -> object:
-        _, loss = strategy.forward(batch, detach=True)
-        return torch.autograd.grad(loss, strategy.weights, allow_unused=True)
-
-    def gates(batch: Batch) -> object:
-        with strategy.fixed_weights():
-            _, loss = strategy.forward(batch)
-            return gate_gradients(loss, strategy)
-
-    settings = strategy.settings
-    with torch.random.fork_rng():
-        drawn = strategy.gate_weights(detach=True).values()
-    hard = any(isinstance(row, torch.Tensor) and not row.all() for row in drawn)
-    steps = [gates] + [weights] * (_DRAWS if hard else 1)
-    kept = kept_tensors(settings.weight_optimizer, settings.momentum)
-    kept += _COPIES.get(settings.solver, 0)
-    return estimate_peak(
-        strategy.supernet, steps, next(iter(task.batches("train", 4))), batch_size,
-        kept=kept, passing=2,
-    )  # fmt: skip
-
-
-def _held(strategy: DifferentiableStrategy) -> Iterator[torch.Tensor]:
-    """Iterate over the large tensors that are there before the first step."""
-    yield from strategy.supernet.parameters()
-    yield from strategy.supernet.buffers()
-    for state in strategy.weight_optimizer.state.values():
-        yield from (value for value in state.values() if isinstance(value, torch.Tensor))
-
-
 def _choices(architecture: Architecture | None) -> list[int] | None:
     return None if architecture is None else list(architecture.choices)
-
-
-def identity_counts(space: SearchSpace, architecture: Architecture) -> dict[str, tuple[int, int]]:
-    """Return cell -> (identity operations, operations) of an architecture."""
-    counts: dict[str, tuple[int, int]] = {}
-    for _, data in space.graph(architecture).nodes(data=True):
-        if data.get("kind") == "op":
-            cell = data.get("cell", "")
-            identities, operations = counts.get(cell, (0, 0))
-            counts[cell] = (identities + (data["op"] in space.identity_ops), operations + 1)
-    return counts or {"": (0, 0)}
-
-
-def collapse(space: SearchSpace, architecture: Architecture) -> str | None:
-    """Say, in words, if identities make up more than half of the operations of a cell.
-
-    The known failure of DARTS: Zela et al., Understanding and Robustifying Differentiable
-    Architecture Search, ICLR 2020, arXiv:1909.09656.
-    """
-    names = ", ".join(sorted(space.identity_ops))
-    for cell, (identities, operations) in identity_counts(space, architecture).items():
-        if 2 * identities > operations:
-            where = f"cell '{cell}'" if cell else "the network"
-            return (
-                f"collapse: {identities} of {operations} operations of {where} are {names}; the "
-                "architecture is likely to be poor. Try --strategy drnas or pc-darts, or stop "
-                "earlier with --set stop_at_identities=2"
-            )
-    return None

@@ -6,36 +6,31 @@ import dataclasses
 import itertools
 import re
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
-
-from nas.costs import Batch, MemoryEstimate, MemoryWatch, estimate_peak
 from nas.errors import NasError
-from nas.evaluators import Context, Evaluator, extreme
+from nas.evaluators import Evaluator, SupernetSettings, score_path
 from nas.mutables import Supernet, supernet_of
 from nas.objective import Measurement
 from nas.progress import Console, Progress
 from nas.run import Run
 from nas.search.black_box import run_black_box
-from nas.search.differentiable import collapse, run_differentiable
-from nas.search.plan import Plan, check_limits, make_plan
+from nas.search.collapse import collapse
+from nas.search.differentiable import run_differentiable
+from nas.search.limits import check_limits, limited_space
+from nas.search.memory import say_memory
+from nas.search.plan import Plan, make_plan
+from nas.search.resolve import Request, resolve
 from nas.space import Architecture
-from nas.space import Path as SupernetPath
 from nas.storage import save_weights, seed_everything, seed_of
+from nas.strategies import DifferentiableStrategy
 from nas.task import Task
-from nas.timeouts import time_limit
-from nas.training import kept_tensors
 
 if TYPE_CHECKING:
     from torch import nn
 
 __all__ = ["search"]
-
-_PATHS = 4  # tried for an estimate of memory
 
 
 def search(
@@ -87,10 +82,11 @@ def search(
     Raises:
         NasError: For everything that the caller can mend.
     """
-    plan = make_plan(
+    request = Request(
         space, strategy, data, evaluator, objective, limit, evaluations, timeout, scale, seed,
         device, settings or {}, download,
     )  # fmt: skip
+    plan = make_plan(resolve(request))
     progress = progress or Console()
     check_limits(plan, progress)
     run = _open_run(plan, Path(out) if out is not None else None)
@@ -109,7 +105,9 @@ def _open_run(plan: Plan, out: Path | None) -> Run:
     if out is not None:
         return Run.create(out, plan.config, plan.space)
     config = plan.config
-    source = str(config["data" if plan.evaluator.uses_data else "evaluator"])  # what is judged on
+    source = str(
+        config["data" if plan.evaluator.factory.uses_data else "evaluator"]
+    )  # what is judged on
     data = Path(source.rpartition(":")[2]).stem
     strategy = config["strategy"].replace(":", "-")
     space = re.sub("[:,]", "-", plan.space.name)
@@ -130,44 +128,37 @@ def _open_run(plan: Plan, out: Path | None) -> Run:
 def _execute(plan: Plan, run: Run, progress: Progress) -> None:
     seed_everything(seed_of(plan.config["seed"], "search"))
     progress.note(f"searching {plan.space.name} with {plan.config['strategy']} into {run.folder}")
-    finish = _black_box if plan.is_black_box else _differentiable
+    finish = _black_box if plan.strategy.is_black_box else _differentiable
     architecture, metrics, network = finish(plan, run, progress)
     if network is not None:
         save_weights(network, run.folder / "best.safetensors")
-    shared = not plan.is_black_box or plan.evaluator.shares_weights
+    shared = not plan.strategy.is_black_box or plan.evaluator.factory.shares_weights
     run.save_best(architecture, metrics, _weights_kind(network, shared))
     reason = collapse(plan.space, architecture)
-    if reason and not plan.is_black_box:
+    if reason and not plan.strategy.is_black_box:
         progress.warn(f"the result has collapsed. {reason}")
         run.log({"event": "warning", "message": f"the result has collapsed. {reason}"})
     run.log({"event": "done", "architecture": plan.space.format(architecture), **metrics})
     _report(run, architecture)
 
 
-def _context(plan: Plan, run: Run, progress: Progress) -> Context:
-    return Context(
-        plan.space,
-        plan.task,
-        plan.config["seed"],
-        plan.supernet,
-        plan.network,
-        run.folder / "checkpoint",
-        progress,
-        run.log_once,
-        plan.costs,
-        plan.config["timeout"],
-    )
+def _make_evaluator(plan: Plan, run: Run, progress: Progress) -> Evaluator:
+    """Return the evaluator, which keeps and reports what it does in the run."""
+    return plan.make_evaluator(
+        folder=run.folder / "checkpoint", progress=progress, log=run.log_once,
+        timeout=plan.config["timeout"],
+    )  # fmt: skip
 
 
 def _black_box(
     plan: Plan, run: Run, progress: Progress
 ) -> tuple[Architecture, dict[str, float], nn.Module | None]:
-    evaluator: Evaluator = plan.evaluator(_context(plan, run, progress), plan.evaluator_settings)
-    _say_memory(plan, run, evaluator, progress)
+    evaluator = _make_evaluator(plan, run, progress)
+    say_memory(plan, run, evaluator, progress)
     evaluator.prepare()
     seed = seed_of(plan.config["seed"], "strategy")
-    space = plan.limited(evaluator, progress)
-    strategy = plan.strategy(space, plan.objective, seed, plan.strategy_settings)
+    space = limited_space(plan, evaluator, progress)
+    strategy = plan.strategy.factory(space, plan.objective, seed, plan.strategy_settings)
     try:
         best = run_black_box(run, strategy, evaluator, plan.config["evaluations"], progress)
     except NasError:
@@ -176,59 +167,9 @@ def _black_box(
     return best.architecture, best.measurement.metrics, evaluator.weights_of(best.architecture)
 
 
-def _say_memory(plan: Plan, run: Run, evaluator: Evaluator, progress: Progress) -> None:
-    """Say what memory the training of a supernet will take, unless it has begun already."""
-    from nas.evaluators import SupernetEvaluator
-
-    begun = (run.folder / "checkpoint" / "supernet.pt").exists()
-    if begun or not isinstance(evaluator, SupernetEvaluator):
-        return
-    settings, task = evaluator.settings, plan.task
-    batch_size = min(settings.batch_size, task.size("train"))
-
-    def estimate(changes: Mapping[str, Any]) -> MemoryEstimate:
-        supernet = evaluator.supernet
-        if changes:
-            options = {**plan.supernet, **changes}
-            supernet = supernet_of(plan.space, task.info, **options).to(task.device)
-        sandwich = evaluator.training.schedule.paths == "sandwich"
-        kept = kept_tensors(settings.optimizer, settings.momentum)
-        return _estimate_paths(plan, supernet, batch_size, kept, sandwich)
-
-    held = [*evaluator.supernet.parameters(), *evaluator.supernet.buffers()]
-    watch = MemoryWatch(
-        task.device, batch_size, "evaluator.batch_size", estimate, plan.supernet,
-        sum(tensor.nbytes for tensor in held),
-    )  # fmt: skip
-    watch.announce(settings.epochs * task.size("train"), progress, run.log_once)
-
-
-def _estimate_paths(
-    plan: Plan, supernet: Supernet, batch_size: int, kept: int, largest: bool
-) -> MemoryEstimate:
-    """Estimate the peak memory of training a supernet by single paths, from some of them."""
-    weights = [weight for weight in supernet.parameters() if weight.requires_grad]
-
-    def step(path: SupernetPath, batch: Batch) -> object:
-        x, target = batch
-        with time_limit(plan.config["timeout"]):
-            loss = plan.task.loss(supernet(x, path), target)
-            return torch.autograd.grad(loss, weights, allow_unused=True)
-
-    rng = np.random.default_rng(0)
-    sampled = plan.space.sample(rng, _PATHS)
-    if largest:
-        sampled.append(extreme(plan.space, True, rng))
-    steps = [partial(step, supernet.path(architecture)) for architecture in sampled]
-    examples = next(iter(plan.task.batches("train", 4)))
-    return estimate_peak(supernet, steps, examples, batch_size, kept=kept)
-
-
 def _differentiable(
     plan: Plan, run: Run, progress: Progress
 ) -> tuple[Architecture, dict[str, float], nn.Module | None]:
-    from nas.strategies import DifferentiableStrategy
-
     supernet = supernet_of(plan.space, plan.task.info, **plan.supernet)
     supernet.to(plan.task.device)
     batch_size = plan.strategy_settings.batch_size
@@ -248,8 +189,6 @@ def _differentiable(
 
 def _calibrated(plan: Plan, supernet: Supernet, architecture: Architecture) -> nn.Module:
     """Return the plain network with the shared weights and batch norm statistics of its own."""
-    from nas.evaluators import SupernetSettings, score_path
-
     chosen = plan.evaluator_settings  # so that the network is the one that is measured
     settings = chosen if isinstance(chosen, SupernetSettings) else SupernetSettings()
     settings = dataclasses.replace(settings, batch_norm="recalibrate")
@@ -261,13 +200,11 @@ def _judge(
     plan: Plan, run: Run, supernet: Supernet, architecture: Architecture, progress: Progress
 ) -> Measurement:
     """Measure what the gates chose: on the strategy's own supernet, or by another evaluator."""
-    from nas.evaluators import score_path
-
-    if plan.evaluator.shares_weights:
+    if plan.evaluator.factory.shares_weights:
         path = supernet.path(architecture)
         return Measurement(score_path(supernet, path, plan.task, "valid", plan.evaluator_settings))
     progress.note(f"measuring the result by evaluator '{plan.config['evaluator']}'")
-    evaluator: Evaluator = plan.evaluator(_context(plan, run, progress), plan.evaluator_settings)
+    evaluator = _make_evaluator(plan, run, progress)
     evaluator.prepare()
     [measurement] = evaluator([architecture])
     if not measurement.ok:

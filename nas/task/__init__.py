@@ -15,6 +15,7 @@ from nas.task.division import Given
 from nas.task.examples import Examples
 from nas.task.graph import Graph, random_graph
 from nas.task.info import KINDS, TaskInfo
+from nas.task.scale import check_scale
 from nas.task.splits import Indices, Splits
 
 if TYPE_CHECKING:
@@ -39,6 +40,6 @@ else:
 __all__ = [
     "KINDS", "Augmentation", "Examples", "Given", "Graph", "GraphExamples", "Indices", "Input",
     "Labels", "NodeExamples", "Output", "Splits", "Task", "TaskInfo", "TensorExamples",
-    "channel_statistics", "check_labels", "check_memory", "find_device", "memory_size",
-    "random_graph",
+    "channel_statistics", "check_labels", "check_memory", "check_scale", "find_device",
+    "memory_size", "random_graph",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nas.errors import NasError, unknown
+from nas.errors import NasError
 from nas.task.arrays import check_arrays
 from nas.task.augment import Augmentation
 from nas.task.batches import Batches
@@ -22,13 +22,12 @@ from nas.task.examples.workers import worker_count
 from nas.task.graph import Graph
 from nas.task.info import TaskInfo
 from nas.task.judging import Output, count_correct, cross_entropy
+from nas.task.scale import check_scale
 
 __all__ = ["Input", "Output", "Task", "TaskInfo"]
 
 Input = Tensor | Graph
 """What a network is given; see `TaskInfo`."""
-
-SCALES = ("small", "paper")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -64,8 +63,7 @@ class Task(Batches):
     origin: dict[str, Any]
 
     def __post_init__(self) -> None:
-        if self.scale not in SCALES:
-            raise unknown("scale", self.scale, SCALES)
+        check_scale(self.scale)
         if not 0 <= self.label_smoothing < 1:
             raise NasError(
                 f"{self.name}: label_smoothing={self.label_smoothing!r}: expected 0 to below 1"

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nas import registry
 from nas.mutables import OneOf
-from nas.search.differentiable import estimate_search
+from nas.search.memory import estimate_search
 from nas.search_spaces.darts import DARTS
 from nas.search_spaces.module import ModuleSpace
 from nas.search_spaces.nas_bench_201 import NASBench201

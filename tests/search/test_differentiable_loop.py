@@ -18,12 +18,9 @@ from nas.errors import NasError
 from nas.mutables import OneOf
 from nas.progress import Bar
 from nas.run import Run
-from nas.search.differentiable import (
-    collapse,
-    estimate_search,
-    identity_counts,
-    run_differentiable,
-)
+from nas.search.collapse import collapse, identity_counts
+from nas.search.differentiable import run_differentiable
+from nas.search.memory import estimate_search
 from nas.search_spaces.darts import DARTS
 from nas.search_spaces.module import ModuleSpace
 from nas.search_spaces.nas_bench_201 import NASBench201

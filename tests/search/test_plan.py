@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from every import DIFFERENTIABLE
 from tiny import make_task
 
 from nas import registry
-from nas.search.plan import make_plan
+from nas.search import Plan, Request, make_plan, resolve
 from nas.task import Task
+
+
+def planned(*arguments: Any, **options: Any) -> Plan:
+    """Plan a search."""
+    return make_plan(resolve(Request(*arguments, device="cpu", **options)))
 
 
 @pytest.mark.parametrize("strategy", DIFFERENTIABLE)
@@ -16,10 +23,8 @@ def test_the_supernet_has_the_parts_of_the_strategys_composition(
     strategy: str, tiny_task: Task
 ) -> None:
     settings = registry.get("strategies", strategy).factory("small")
-    plan = make_plan(
-        "nas-bench-201", strategy, tiny_task, "supernet", None, "", None, None, None, 0, "cpu",
-        {"supernet": {"channels": 8, "cells": 1}}, False,
-    )  # fmt: skip
+    small = {"supernet": {"channels": 8, "cells": 1}}
+    plan = planned("nas-bench-201", strategy, tiny_task, settings=small)
     assert plan.supernet.get("partial_channels", 1) == settings.partial_channels
     assert plan.supernet.get("edge_gates", False) == settings.edge_gates
     gates = plan.space.supernet(plan.task.info, **plan.supernet).gates
@@ -29,10 +34,7 @@ def test_the_supernet_has_the_parts_of_the_strategys_composition(
 
 def weights_of(task: Task, strategy: str = "darts", **changes: object) -> tuple[str, float]:
     """Plan a search of a graph network; return how its shared weights are trained."""
-    plan = make_plan(
-        "gnn", strategy, task, "supernet", None, "", None, None, None, 0, "cpu",
-        {"strategy": changes}, False,
-    )  # fmt: skip
+    plan = planned("gnn", strategy, task, settings={"strategy": changes})
     return plan.strategy_settings.weight_optimizer, plan.strategy_settings.weight_lr
 
 
@@ -48,8 +50,5 @@ def test_weights_are_trained_as_suits_the_kind_of_task() -> None:
 
 def test_a_supernet_that_is_only_trained_too() -> None:
     for kind, optimizer in (("nodes", "adam"), ("graphs", "sgd")):
-        plan = make_plan(
-            "gnn", "random", make_task(kind), "supernet", None, "", None, None, None, 0, "cpu",
-            {}, False,
-        )  # fmt: skip
+        plan = planned("gnn", "random", make_task(kind))
         assert plan.evaluator_settings.optimizer == optimizer, kind

@@ -21,7 +21,7 @@ from nas.mutables import OneOf
 from nas.progress import Console, Silent
 from nas.run import Run
 from nas.search import limited as limited_module
-from nas.search import plan as plan_module
+from nas.search import limits as limits_module
 
 SMALL: dict[str, dict[str, Any]] = {
     "supernet": {"channels": 4, "cells": 1},
@@ -174,7 +174,7 @@ def test_a_search_for_what_keeps_limits_that_takes_long_is_said(
     sizes: Search, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     printed = io.StringIO()
-    monkeypatch.setattr(plan_module, "_PATIENCE", -1.0)
+    monkeypatch.setattr(limits_module, "_PATIENCE", -1.0)
     sizes(limit="params<6k,score>1", evaluations=2, progress=Console(printed))
     said = "looking for an architecture that keeps the limits (params<6k)\n"
     assert printed.getvalue().count(said) == 1
