@@ -131,7 +131,7 @@ class NASBenchGraph(GraphSpace):
         cases += (operations == SKIP) @ _SKIP_WEIGHTS
         links, counts, orders = _normal_forms()
         best = np.take_along_axis(operations, orders[cases, 0], 1) @ _OP_WEIGHTS
-        for k in range(1, orders.shape[1]):  # few rows have many orders to compare
+        for k in range(1, int(counts[cases].max(initial=1))):  # few have many to compare
             rows = np.flatnonzero(counts[cases] > k)
             codes = np.take_along_axis(operations[rows], orders[cases[rows], k], 1) @ _OP_WEIGHTS
             best[rows] = np.minimum(best[rows], codes)

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from nas import registry
 from nas.errors import NasError
@@ -20,27 +19,13 @@ from nas.kernels import Hyperparameters, WLGaussianProcess, log_expected_improve
 from nas.objective import Measurement, Objective
 from nas.settings import require_ranges, setting
 from nas.space import Architecture, Choices, SearchSpace
+from nas.strategies.ranks import normal_scores
+from nas.strategies.seen import Seen
 from nas.strategies.strategy import Strategy
 
 __all__ = ["BOWL", "BOWLSettings"]
 
 _MOST_DRAWS = 20
-
-
-def normal_scores(scores: Sequence[float]) -> NDArray[np.float64]:
-    """Replace scores by what their ranks are in a normal distribution; equal scores stay equal.
-
-    -inf, a failure, ranks with the worst that was measured.
-
-    Source: Blom, Statistical Estimates and Transformed Beta-Variables, 1958.
-    """
-    values = np.asarray(scores, dtype=np.float64)
-    finite = values[np.isfinite(values)]
-    values = np.where(np.isfinite(values), values, finite.min() if len(finite) else 0.0)
-    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[places.reshape(-1)]
-    normal: NDArray[np.float64] = ndtri((ranks - 0.375) / (len(values) + 0.25))
-    return normal
 
 
 @dataclass(frozen=True)
@@ -90,17 +75,18 @@ class BOWL(Strategy):
     ) -> None:
         super().__init__(space, objective, seed, settings or BOWLSettings())
         self.model = WLGaussianProcess(space, self.settings.levels)
-        self.told: dict[Architecture, tuple[Architecture, float]] = {}
-        """By canonical form: the architecture as it was told first, and its latest score."""
-        self.pending: dict[Architecture, Architecture] = {}
-        """By canonical form: what was asked for and not told yet."""
-        self._keys: dict[Architecture, Architecture] = {}
+        self.seen = Seen(space)
+        self.told: dict[int, tuple[Architecture, float]] = {}
+        """By key: the architecture as it was told first, and its latest score."""
+        self.pending: dict[int, Architecture] = {}
+        """By key: what was asked for and not told yet."""
 
     # -- telling ------------------------------------------------------------------------------
 
     def tell(self, results: Sequence[tuple[Architecture, Measurement]]) -> None:
         for architecture, measurement in results:
-            key = self._key(architecture)
+            self.seen.meet(architecture)
+            key = self.seen.key(architecture)
             self.pending.pop(key, None)
             first = self.told.get(key, (architecture, 0.0))[0]
             self.told[key] = first, self.objective.score(measurement)
@@ -123,9 +109,9 @@ class BOWL(Strategy):
         return found
 
     def _remember(self, architecture: Architecture) -> Architecture:
-        key = self._key(architecture)
-        if key not in self.told:
-            self.pending[key] = architecture
+        self.seen.meet(architecture)
+        if self.seen.key(architecture) not in self.told:
+            self.pending[self.seen.key(architecture)] = architecture
         return architecture
 
     def _pool(
@@ -162,23 +148,9 @@ class BOWL(Strategy):
     def _new(self, candidates: Iterable[Architecture]) -> Architecture:
         """Return the first candidate that is neither known nor pending, or draw one."""
         for candidate in candidates:
-            if self._is_new(candidate):
+            if candidate not in self.seen:
                 return candidate
-        for _ in range(_MOST_DRAWS):
-            [drawn] = self.space.sample(self.rng, 1)
-            if self._is_new(drawn):
-                break
-        return drawn
-
-    def _is_new(self, architecture: Architecture) -> bool:
-        key = self._key(architecture)
-        return key not in self.told and key not in self.pending
-
-    def _key(self, architecture: Architecture) -> Architecture:
-        """Return the canonical form, which is made once."""
-        if architecture not in self._keys:
-            self._keys[architecture] = self.space.canonical(architecture)
-        return self._keys[architecture]
+        return self.seen.draw(self.rng, _MOST_DRAWS - 1)
 
     # -- state --------------------------------------------------------------------------------
 
@@ -194,14 +166,12 @@ class BOWL(Strategy):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state)
-        told = [(self._read(choices), score) for choices, score in state["told"]]
-        pending = [self._read(choices) for choices in state["pending"]]
-        self.told = {self.space.canonical(a): (a, score) for a, score in told}
-        self.pending = {self.space.canonical(a): a for a in pending}
+        told = [(self.read(choices), score) for choices, score in state["told"]]
+        pending = [self.read(choices) for choices in state["pending"]]
+        self.told = {self.seen.key(a): (a, score) for a, score in told}
+        self.pending = {self.seen.key(a): a for a in pending}
+        self.seen.keys = {*self.told, *self.pending}
         self.model = WLGaussianProcess(self.space, self.settings.levels)
         if state["chosen"]:
             known = [architecture for architecture, _ in told[: state["fitted"]]]
             self.model.condition(known, Hyperparameters(*state["chosen"]))
-
-    def _read(self, choices: Sequence[int]) -> Architecture:
-        return Architecture(self.space.name, tuple(choices))

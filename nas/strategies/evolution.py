@@ -18,6 +18,7 @@ from nas.errors import NasError, unknown
 from nas.objective import Measurement, Objective
 from nas.settings import require_ranges, setting
 from nas.space import Architecture, SearchSpace
+from nas.strategies.seen import Seen
 from nas.strategies.strategy import Strategy
 
 __all__ = ["EvolutionSettings", "RegularizedEvolution"]
@@ -61,7 +62,7 @@ class EvolutionSettings:
     "arXiv:1802.01548",
 )
 class RegularizedEvolution(Strategy):
-    """Plain Python throughout: an ask and a tell take some ten microseconds.
+    """Plain Python: an ask and a tell take ten to twenty microseconds.
 
     A failure, or what breaks a limit, never becomes a member. A child that was proposed before is
     mutated further until it is new; a random architecture takes its place if that does not help.
@@ -80,7 +81,7 @@ class RegularizedEvolution(Strategy):
         super().__init__(space, objective, seed, settings or EvolutionSettings())
         self.members: deque[tuple[Architecture, float]] = deque()  # the oldest first
         self.told = 0
-        self.seen: set[Architecture] = set()  # with their canonical forms
+        self.seen = Seen(space)
 
     # -- ask ----------------------------------------------------------------------------------
 
@@ -92,20 +93,9 @@ class RegularizedEvolution(Strategy):
         return self._child() if evolving else self._random()
 
     def _random(self) -> Architecture:
-        for _ in range(_TRIES):
-            [drawn] = self.space.sample(self.rng, 1)
-            if self._meet(drawn):
-                break
+        drawn = self.seen.draw(self.rng, _TRIES - 1)
+        self.seen.meet(drawn)
         return drawn
-
-    def _meet(self, architecture: Architecture) -> bool:
-        """Remember an architecture; tell whether neither it nor an equal one was met before."""
-        if architecture in self.seen:
-            return False
-        form = self.space.canonical(architecture)
-        new = form not in self.seen
-        self.seen.update((architecture, form))
-        return new
 
     def _child(self) -> Architecture:
         child = self._winner()
@@ -116,7 +106,7 @@ class RegularizedEvolution(Strategy):
             for _ in range(self.settings.mutations):
                 child = self.space.mutate(child, self.rng)
             for _ in range(_TRIES):
-                if self._meet(child):
+                if self.seen.meet(child):
                     return child
                 child = self.space.mutate(child, self.rng)
         except NasError:  # an architecture that nothing valid is next to
@@ -134,7 +124,7 @@ class RegularizedEvolution(Strategy):
     def tell(self, results: Sequence[tuple[Architecture, Measurement]]) -> None:
         for architecture, measurement in results:
             self.told += 1
-            self._meet(architecture)
+            self.seen.meet(architecture)
             score = float(self.objective.score(measurement))
             if score > -math.inf:
                 self.members.append((architecture, score))
@@ -153,14 +143,11 @@ class RegularizedEvolution(Strategy):
         return super().state_dict() | {
             "members": [(list(a.choices), score) for a, score in self.members],
             "told": self.told,
-            "seen": sorted(list(a.choices) for a in self.seen),
+            "seen": self.seen.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state)
-        self.members = deque((self._read(choices), score) for choices, score in state["members"])
+        self.members = deque((self.read(choices), score) for choices, score in state["members"])
         self.told = state["told"]
-        self.seen = {self._read(choices) for choices in state["seen"]}
-
-    def _read(self, choices: Sequence[int]) -> Architecture:
-        return Architecture(self.space.name, tuple(choices))
+        self.seen.load_state_dict(state["seen"])

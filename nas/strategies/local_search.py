@@ -16,6 +16,7 @@ from nas.errors import unknown
 from nas.objective import Measurement, Objective
 from nas.settings import require_ranges, setting
 from nas.space import Architecture, SearchSpace
+from nas.strategies.seen import Seen
 from nas.strategies.strategy import Strategy
 
 __all__ = ["LocalSearch", "LocalSearchSettings"]
@@ -60,8 +61,8 @@ class LocalSearch(Strategy):
         settings: LocalSearchSettings | None = None,
     ) -> None:
         super().__init__(space, objective, seed, settings or LocalSearchSettings())
+        self.seen = Seen(space)
         self.scores: dict[Architecture, float] = {}  # by canonical form, as all that follows
-        self.asked: set[Architecture] = set()
         self.started: list[Architecture] = []  # told since the last climb began
         self.current: Architecture | None = None
         self.queue: list[Architecture] = []  # neighbours to be compared, the next one last
@@ -75,8 +76,8 @@ class LocalSearch(Strategy):
         return [self._propose() for _ in range(n)]
 
     def _propose(self) -> Architecture:
-        proposed = self._neighbor() or self._random()
-        self.asked.add(self.space.canonical(proposed))
+        proposed = self._neighbor() or self.seen.draw(self.rng, _TRIES - 1)
+        self.seen.meet(proposed)
         return proposed
 
     def _neighbor(self) -> Architecture | None:
@@ -92,19 +93,12 @@ class LocalSearch(Strategy):
                 return neighbor
         return None
 
-    def _random(self) -> Architecture:
-        for _ in range(_TRIES):
-            [drawn] = self.space.sample(self.rng, 1)
-            if self.space.canonical(drawn) not in self.asked:
-                break
-        return drawn
-
     # -- tell ---------------------------------------------------------------------------------
 
     def tell(self, results: Sequence[tuple[Architecture, Measurement]]) -> None:
         for architecture, measurement in results:
             key = self.space.canonical(architecture)
-            self.asked.add(key)
+            self.seen.meet(architecture)
             self.scores[key] = float(self.objective.score(measurement))
             if key in self.awaited:
                 self.awaited.remove(key)
@@ -147,29 +141,26 @@ class LocalSearch(Strategy):
     def state_dict(self) -> dict[str, Any]:
         one = {"current": self.current, "better": self.better}
         many = {"queue": self.queue, "started": self.started, "scored": list(self.scores)}
-        sets = {"asked": self.asked, "awaited": self.awaited, "late": self.late}
+        sets = {"awaited": self.awaited, "late": self.late}
         return (
             super().state_dict()
             | {name: a and list(a.choices) for name, a in one.items()}
             | {name: [list(a.choices) for a in some] for name, some in many.items()}
             | {name: sorted(list(a.choices) for a in some) for name, some in sets.items()}
-            | {"scores": list(self.scores.values())}
+            | {"scores": list(self.scores.values()), "asked": self.seen.state_dict()}
         )
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state)
         self.current, self.better = (
-            state[name] and self._read(state[name]) for name in ("current", "better")
+            state[name] and self.read(state[name]) for name in ("current", "better")
         )
         self.queue, self.started, scored = (
-            [self._read(choices) for choices in state[name]]
+            [self.read(choices) for choices in state[name]]
             for name in ("queue", "started", "scored")
         )
-        self.asked, self.awaited, self.late = (
-            {self._read(choices) for choices in state[name]}
-            for name in ("asked", "awaited", "late")
+        self.awaited, self.late = (
+            {self.read(choices) for choices in state[name]} for name in ("awaited", "late")
         )
+        self.seen.load_state_dict(state["asked"])
         self.scores = dict(zip(scored, state["scores"], strict=True))
-
-    def _read(self, choices: Sequence[int]) -> Architecture:
-        return Architecture(self.space.name, tuple(choices))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.space import Choices, SearchSpace
+from nas.space import Architecture, Choices, SearchSpace
 
 __all__ = ["Seen"]
 
-_TRIES = 50
+_REDRAWS = 50
 
 
 class Seen:
@@ -22,6 +24,35 @@ class Seen:
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
         self.keys: set[int] = set()
+        self._key_of: dict[Architecture, int] = {}  # some spaces take long to tell
+
+    # -- one ----------------------------------------------------------------------------------
+
+    def key(self, architecture: Architecture) -> int:
+        """Return the number that equal networks share."""
+        key = self._key_of.get(architecture)
+        if key is None:
+            [key] = self.space.keys(self.space.to_array([architecture])).tolist()
+            self._key_of[architecture] = key
+        return int(key)
+
+    def __contains__(self, architecture: Architecture) -> bool:
+        """Tell whether an architecture, or an equal one, was seen."""
+        return self.key(architecture) in self.keys
+
+    def meet(self, architecture: Architecture) -> bool:
+        """Remember an architecture; tell whether neither it nor an equal one was seen before."""
+        key = self.key(architecture)
+        new = key not in self.keys
+        self.keys.add(key)
+        return new
+
+    def draw(self, rng: np.random.Generator, redraws: int = _REDRAWS) -> Architecture:
+        """Draw a random architecture; a seen one only where a new one is hard to find."""
+        [drawn] = self.space.from_array(self.sample(rng, 1, redraws))
+        return drawn
+
+    # -- populations --------------------------------------------------------------------------
 
     def add(self, choices: Choices) -> None:
         """Remember a population [n, d]."""
@@ -40,20 +71,31 @@ class Seen:
         """Return the rows of a population [n, d] that were not seen, each once, in order."""
         return choices[~self.known(choices)]
 
-    def sample(self, rng: np.random.Generator, n: int) -> Choices:
-        """Draw n random architectures [n, d]; seen ones only where new ones are hard to find."""
+    def sample(self, rng: np.random.Generator, n: int, redraws: int = _REDRAWS) -> Choices:
+        """Draw n random architectures [n, d]; seen ones only where new ones are hard to find.
+
+        Args:
+            rng: Of the draws.
+            n: How many.
+            redraws: How often seen ones are drawn again.
+        """
         rows = self.space.sample_choices(rng, n)
-        for _ in range(_TRIES):
+        for _ in range(redraws):
             known = self.known(rows)
             if not known.any():
                 break
             rows[known] = self.space.sample_choices(rng, int(known.sum()))
         return rows
 
+    # -- state --------------------------------------------------------------------------------
+
     def state_dict(self) -> list[int]:
         """Return what was seen."""
         return sorted(self.keys)
 
-    def load_state_dict(self, state: list[int]) -> None:
-        """Continue from what `state_dict` returned."""
-        self.keys = set(state)
+    def load_state_dict(self, state: Sequence[int | Sequence[int]]) -> None:
+        """Continue from what `state_dict` returned, or from rows of choices, as some kept once."""
+        self.keys = {key for key in state if isinstance(key, int)}
+        rows = [row for row in state if not isinstance(row, int)]
+        if rows:
+            self.add(np.array(rows, dtype=np.int64))

@@ -43,6 +43,10 @@ class Strategy(ABC):
         self.rng = np.random.default_rng(seed)
         self.settings = settings
 
+    def read(self, choices: Sequence[int]) -> Architecture:
+        """Return the architecture of a row that a state holds."""
+        return Architecture(self.space.name, tuple(choices))
+
     @abstractmethod
     def ask(self, n: int) -> list[Architecture]:
         """Propose n valid architectures."""

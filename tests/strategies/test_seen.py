@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from grids import Grid, Mirrored
+from grids import Grid, Mirrored, architecture
 
 from nas.strategies.seen import Seen
 
@@ -34,3 +34,19 @@ def test_state() -> None:
     second.load_state_dict(first.state_dict())
     assert second.known(rows).all()
     assert not second.known(first.sample(np.random.default_rng(1), 5)).any()
+
+
+def test_one_at_a_time() -> None:
+    seen = Seen(Mirrored(3, 4))
+    one, same, other = (architecture(*row) for row in ((0, 1, 2), (2, 1, 0), (3, 3, 0)))
+    assert one not in seen and seen.meet(one)
+    assert same in seen and not seen.meet(same)
+    assert seen.key(one) == seen.key(same) != seen.key(other)
+    assert other not in seen
+    assert seen.draw(np.random.default_rng(0)) not in seen
+
+
+def test_a_state_of_before_held_rows() -> None:
+    seen = Seen(Mirrored(3, 4))
+    seen.load_state_dict([[0, 1, 2], [3, 3, 0]])
+    assert seen.known(np.array([[2, 1, 0], [0, 3, 3], [1, 1, 1]])).tolist() == [True, True, False]

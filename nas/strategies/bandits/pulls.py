@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.space import Choices, SearchSpace
+from nas.strategies.ranks import share_worse
 
 __all__ = ["Pulls"]
 
@@ -48,11 +49,7 @@ class Pulls:
 
     def rewards(self) -> NDArray[np.float64]:
         """Return the rewards of all results, [t]; equal scores have equal rewards."""
-        scores = np.array(self.scores)
-        order = np.sort(scores)
-        twice = np.searchsorted(order, scores, "left") + np.searchsorted(order, scores, "right")
-        rewards: NDArray[np.float64] = twice / (2 * max(len(self), 1))
-        return rewards
+        return share_worse(self.scores, self.scores)
 
     def arms(self, choices: Choices) -> list[NDArray[np.int64]]:
         """Return for each of a population [n, d] the arms its active decisions pulled."""

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nas.strategies.ranks import share_worse
+
 __all__ = ["RewardScale"]
 
 _WINDOW = 1000  # results
@@ -37,7 +39,6 @@ class RewardScale:
 
     def rewards(self, scores: Sequence[float], dtype: torch.dtype) -> Tensor:
         """Return the rewards of scores that were taken in before, [n]."""
-        order, given = np.sort(self.scores), np.nan_to_num(scores, nan=-np.inf, neginf=-np.inf)
-        twice = np.searchsorted(order, given, "left") + np.searchsorted(order, given, "right")
-        share = twice / (2 * len(order))
+        given = np.nan_to_num(scores, nan=-np.inf, neginf=-np.inf)
+        share = share_worse(given, self.scores)
         return torch.from_numpy((share - 0.5) * math.sqrt(12)).to(dtype)
