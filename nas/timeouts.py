@@ -37,6 +37,8 @@ def time_limit(seconds: float | None) -> Iterator[None]:
         return
     if threading.current_thread() is not threading.main_thread():
         raise NasError("a timeout needs the main thread of the program")
+    if not hasattr(signal, "SIGALRM"):
+        raise NasError("a timeout needs alarm signals, which this operating system has not")
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise EvaluationTimeout(f"took longer than {seconds:g} s")

@@ -5,7 +5,6 @@ A line is written at once or not at all: a last line that a kill cut off is drop
 
 from __future__ import annotations
 
-import fcntl
 import itertools
 import json
 import os
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import NasError
-from nas.storage import leftovers, write_json
+from nas.storage import leftovers, locked, write_json
 
 __all__ = ["ResultFolder", "open_folder"]
 
@@ -83,11 +82,7 @@ class ResultFolder:
         Raises:
             NasError: If another process holds it.
         """
-        with open(self.path / ".lock", "w") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise NasError(f"{self.path} is in use by another process") from error
+        with locked(self.path):
             for file in leftovers(self.path):
                 file.unlink(missing_ok=True)
             self._drop_torn_line()

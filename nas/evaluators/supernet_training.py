@@ -19,7 +19,7 @@ from nas.mutables import Supernet
 from nas.space import Path
 from nas.storage import seed_everything, seed_of
 from nas.timeouts import time_limit
-from nas.training import as_float, autocast, make_optimizer
+from nas.training import as_float, autocast, fill_gradients, make_optimizer
 
 __all__ = ["SupernetTraining"]
 
@@ -146,6 +146,7 @@ class SupernetTraining:
         s = self.settings
         self.optimizer.zero_grad()
         done = [self._backward(path, x, target) for path in paths]
+        fill_gradients(self.supernet.parameters())
         norm = nn.utils.clip_grad_norm_(self.supernet.parameters(), s.grad_clip).item()
         value = sum(loss.item() for loss, _ in done) / len(done)
         if not math.isfinite(value + norm):

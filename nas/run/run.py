@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from nas.run.files import mend, read_json
 from nas.run.trials import Trial, Trials
 from nas.search_spaces import resolve_space
 from nas.space import Architecture, SearchSpace
-from nas.storage import leftovers, write_json
+from nas.storage import leftovers, locked, write_json
 
 if TYPE_CHECKING:
     from nas.run.found import Found
@@ -74,11 +73,7 @@ class Run(Trials):
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the run for this process; a second process gets a `NasError`."""
-        with open(self.folder / ".lock", "w") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise NasError(f"{self.folder} is in use by another process") from error
+        with locked(self.folder):
             mend(self.folder)
             yield
 

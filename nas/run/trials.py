@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
@@ -52,12 +53,14 @@ class Trials(Log, ABC):
         """The Optuna study in `study.journal`, one trial an evaluated architecture."""
         import optuna
         from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend
+        from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         file = self.folder / "study.journal"
         try:
-            storage = JournalStorage(JournalFileBackend(str(file.resolve())))
+            name = str(file.resolve())
+            lock = JournalFileOpenLock(name) if os.name == "nt" else None  # no links on Windows
+            storage = JournalStorage(JournalFileBackend(name, lock))
             try:
                 return optuna.load_study(study_name="nas", storage=storage)
             except KeyError:  # none yet; only reading must not write, nor wait for a lock

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nas.training.evaluate import evaluate
 from nas.training.fit import fit
+from nas.training.gradients import fill_gradients
 from nas.training.loop import Stop
 from nas.training.optimizers import OPTIMIZERS, kept_tensors, make_optimizer
 from nas.training.precision import as_float, autocast, check_precision
@@ -18,6 +19,6 @@ from nas.training.settings import TrainSettings
 
 __all__ = [
     "OPTIMIZERS", "Stop", "TrainSettings", "as_float", "autocast", "check_precision", "evaluate",
-    "fit", "gate_recipe", "kept_tensors", "kind_recipe", "make_optimizer", "recipe_note",
-    "shared_weights_recipe", "train_defaults",
+    "fill_gradients", "fit", "gate_recipe", "kept_tensors", "kind_recipe", "make_optimizer",
+    "recipe_note", "shared_weights_recipe", "train_defaults",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -197,8 +197,10 @@ class DifferentiableStrategy:
     def weight_step(self, batch: Batch) -> dict[str, float]:
         """Take one step of the weights with the gates held fixed."""
         output, loss = self.forward(batch, detach=True)
-        gradients = torch.autograd.grad(loss, self.weights, allow_unused=True)
-        scaled = clipped(gradients, self.settings.grad_clip)
+        gradients = torch.autograd.grad(  # 0 for what does not run: see `fill_gradients`
+            loss, self.weights, allow_unused=True, materialize_grads=True
+        )
+        scaled = clipped(list(gradients), self.settings.grad_clip)
         for weight, gradient in zip(self.weights, scaled, strict=True):
             weight.grad = _laid_out(gradient, weight)
         self.weight_optimizer.step()
@@ -252,9 +254,9 @@ class DifferentiableStrategy:
         self.gate_optimizer.load_state_dict(state["gate_optimizer"])
 
 
-def _laid_out(gradient: Tensor | None, weight: Tensor) -> Tensor | None:
+def _laid_out(gradient: Tensor, weight: Tensor) -> Tensor:
     """Bring a gradient into its weight's memory format, which fused optimisers take for granted."""
-    if gradient is None or gradient.stride() == weight.stride():
+    if gradient.stride() == weight.stride():
         return gradient
     if weight.is_contiguous():
         return gradient if gradient.is_contiguous() else gradient.contiguous()
@@ -262,15 +264,13 @@ def _laid_out(gradient: Tensor | None, weight: Tensor) -> Tensor | None:
 
 
 @torch.no_grad()
-def clipped(gradients: Sequence[Tensor | None], largest: float) -> list[Tensor | None]:
+def clipped(gradients: list[Tensor], largest: float) -> list[Tensor]:
     """Return gradients scaled down, all by one factor, so that their norm is at most `largest`.
 
-    As `clip_grad_norm_`, without a call or a wait for each of them. None stays None.
+    As `clip_grad_norm_`, without a call or a wait for each of them.
     """
-    given = [gradient for gradient in gradients if gradient is not None]
-    norm = torch.stack(list(torch._foreach_norm(given))).norm()
-    scaled = iter(torch._foreach_mul(given, (largest / (norm + 1e-6)).clamp_max(1.0)))
-    return [None if gradient is None else next(scaled) for gradient in gradients]
+    norm = torch.stack(list(torch._foreach_norm(gradients))).norm()
+    return list(torch._foreach_mul(gradients, (largest / (norm + 1e-6)).clamp_max(1.0)))
 
 
 def _is_choice(gate: Gate) -> bool:

@@ -15,6 +15,7 @@ from torch import Tensor
 from nas import registry
 from nas.mutables import Selection
 from nas.space import Scores
+from nas.training import fill_gradients
 
 if TYPE_CHECKING:
     from nas.strategies.differentiable.protocols import GateTraining
@@ -131,6 +132,7 @@ def _tune(strategy: GateTraining, data: Data, weights: dict[str, Tensor], step: 
             loss = strategy.problem.loss(strategy.supernet(x, selections), target)
             strategy.weight_optimizer.zero_grad()
             torch.autograd.backward(loss)
+            fill_gradients(strategy.weights)
             torch.nn.utils.clip_grad_norm_(
                 strategy.supernet.parameters(), strategy.settings.grad_clip
             )
