@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -81,6 +82,38 @@ def test_spaces_without_a_network_do_without_torch() -> None:
     assert loaded == "False\n"
 
 
+def test_a_folder_of_the_same_name_does_not_hide_the_package(tmp_path: Path) -> None:
+    """Such as a clone called nas, beside a script or a notebook."""
+    (tmp_path / "nas" / "docs").mkdir(parents=True)
+    code = "import nas; print(nas.__file__, callable(nas.search))"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [nas.__file__, "True"]
+
+
+POSIX_ONLY = {"fcntl", "grp", "pwd", "resource", "termios", "tty"}
+
+
+def test_nothing_is_imported_that_windows_lacks() -> None:
+    """What cannot be had there is imported where it is used, if at all."""
+    found = [
+        f"{file.relative_to(ROOT)}: {name}"
+        for file in (ROOT / "nas").rglob("*.py")
+        for name in imported(file)
+        if name.partition(".")[0] in POSIX_ONLY
+    ]
+    assert not found
+
+
+def imported(file: Path) -> Iterator[str]:
+    """Yield the modules that a file imports, wherever it does."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
 # -- the public face --------------------------------------------------------------------------
 
 
@@ -127,3 +160,29 @@ def test_import_contract() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert " 0 broken" in done.stdout
+
+
+def wings() -> dict[str, Path]:
+    """Return name -> folder of the packages that the house consists of."""
+    return {file.parent.name: file.parent for file in (ROOT / "nas").glob("*/__init__.py")}
+
+
+def test_wings_are_entered_by_their_front_door() -> None:
+    """A file names its own wing's files in full; of another wing, what its `__init__` exports."""
+    inside = [
+        f"{file.relative_to(ROOT)}: {module}"
+        for name, folder in wings().items()
+        for file in folder.rglob("*.py")
+        for module in imported(file)
+        if (parts := module.split("."))[0] == "nas" and len(parts) > 2
+        if parts[1] in wings() and parts[1] != name
+    ]
+    assert not inside
+
+
+@pytest.mark.parametrize("name", sorted(wings()))
+def test_a_wing_exports_what_it_says(name: str) -> None:
+    wing = import_module(f"nas.{name}")
+    assert wing.__doc__
+    missing = [export for export in getattr(wing, "__all__", ()) if not hasattr(wing, export)]
+    assert not missing
