@@ -17,6 +17,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
+from nas.aliases import current
 from nas.errors import NasError, unknown
 
 __all__ = ["KINDS", "Entry", "get", "import_object", "names", "register", "resolve_entry"]
@@ -115,7 +116,7 @@ def names(kind: str) -> dict[str, Entry]:
 
 def get(kind: str, name: str) -> Entry:
     """Return one entry; an unknown name raises `NasError` with the nearest match."""
-    entries = names(kind)
+    entries, name = names(kind), current(kind, name)
     if name not in entries:
         raise unknown(KINDS[kind], name, entries)
     return entries[name]
@@ -134,6 +135,7 @@ def resolve_entry(kind: str, text: str) -> tuple[Entry, dict[str, Any]]:
     Raises:
         NasError: For an unknown name, or a value where the class takes none.
     """
+    text = current(kind, text)
     name, colon, value = text.partition(":")
     entry = get(kind, name)
     if not colon:

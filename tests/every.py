@@ -86,7 +86,7 @@ BLACK_BOX = [name for name, entry in ENTRIES.items() if isinstance(entry.factory
 DIFFERENTIABLE = [name for name in ENTRIES if name not in BLACK_BOX]
 
 EVALUATORS: dict[str, dict[str, Any]] = {
-    "inherit": {"batch_size": 16, "epochs": 1},
+    "weight-inheritance": {"batch_size": 16, "epochs": 1},
     "predictor": {"measured_by": "proxy", "measure": {"score": "params"}},
     "proxy:params": {"batch_size": 4},
     "supernet": {"batch_size": 16, "epochs": 1, "calibration": 16},

@@ -251,7 +251,7 @@ def test_a_search_prints_its_result_and_what_comes_next(search: Nas) -> None:
 
 
 def test_a_front_is_printed(nas: Nas, tiny_npz: Path, no_report: None) -> None:
-    wanted = ["--strategy", "evolution-pareto", "--objective", "score,-flops"]
+    wanted = ["--strategy", "nsga-ii", "--objective", "score,-flops"]
     budget = ["--evaluator", "proxy:params", "--evaluations", "4", "--out", "run"]
     result = nas("search", *TINY, "--data", f"npz:{tiny_npz}", *wanted, *budget)
     assert result.status == 0, result.err

@@ -71,7 +71,7 @@ EPOCHS = 2
 EVALUATIONS = 3
 BATCH = 32  # more than there are examples: one step an epoch
 EVALUATE: dict[str, dict[str, Any]] = {
-    "inherit": {"batch_size": BATCH},
+    "weight-inheritance": {"batch_size": BATCH},
     "predictor": {"initial": 2, "measure_every": 0},
     "supernet": {"batch_size": BATCH, "epochs": EPOCHS},
     "train": {"batch_size": BATCH},

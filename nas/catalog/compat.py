@@ -9,6 +9,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from nas import registry
+from nas.aliases import current
 from nas.data import load_data
 from nas.errors import NasError
 from nas.registry import resolve_entry
@@ -79,7 +80,7 @@ def _names(kind: str, name: str | None) -> list[str]:
     if name is None:
         return list(registry.names(kind))
     resolve_entry(kind, name)  # refuses unknown ones
-    return [name]
+    return [current(kind, name)]
 
 
 def _load(data: str | Task) -> Task:

@@ -14,6 +14,7 @@ from nas.comparison.facts import Facts, facts_of
 from nas.comparison.folder import ResultFolder, open_folder
 from nas.comparison.job import Job, run_job
 from nas.comparison.pool import Failure, run_all
+from nas.comparison.renamed import NamedResults, by_current_names
 from nas.comparison.repeat import Repeat
 from nas.comparison.report import write_report
 from nas.comparison.results import Comparison
@@ -68,7 +69,8 @@ def compare(
     budget = _budget(evaluations, seconds, workers)
     if repeats < 1 or (processes is not None and processes < 1):
         raise NasError(f"repeats={repeats}, processes={processes}: at least 1 of each is needed")
-    entered = _contestants(strategies, settings or {})
+    strategies, groups = by_current_names("strategies", strategies, settings or {})
+    entered = _contestants(strategies, groups)
     opened = {name: open_benchmark(name, progress) for name in _once("benchmark", benchmarks)}
     for benchmark in opened.values():
         _require_times(benchmark, budget)
@@ -79,10 +81,10 @@ def compare(
     folder = open_folder(
         Path(out) if out is not None else None,
         stem,
-        lambda path: ResultFolder(path, config, LINES, growing),
+        lambda path: NamedResults(path, config, LINES, growing, "strategies"),
     )
     jobs = [
-        Job(benchmark, strategy, repeat, seed, budget, dict((settings or {}).get(strategy, {})))
+        Job(benchmark, strategy, repeat, seed, budget, groups.get(strategy, {}))
         for repeat in range(repeats)
         for benchmark in opened
         for strategy in strategies

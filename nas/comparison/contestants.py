@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nas import registry
+from nas.aliases import renamed
 from nas.errors import NasError, unknown
 from nas.objective import Objective
 from nas.registry import resolve_entry
@@ -22,7 +23,7 @@ class Contestant:
     """A strategy that takes part.
 
     Args:
-        name: As it was asked for, such as `evolution` or `optuna:tpe`.
+        name: Today's, such as `evolution` or `optuna:tpe`.
         factory: Its class.
         settings: An instance of the class's `Settings`, or None.
     """
@@ -46,6 +47,7 @@ def contestant(name: str, settings: Mapping[str, Any] | None = None) -> Contesta
     Raises:
         NasError: For an unknown strategy or setting, and for one that trains a supernet.
     """
+    name, given = renamed("strategies", name, settings or {})
     entry, argument = resolve_entry("strategies", name)
     factory: Any = entry.factory
     if not (isinstance(factory, type) and issubclass(factory, Strategy)):
@@ -53,7 +55,7 @@ def contestant(name: str, settings: Mapping[str, Any] | None = None) -> Contesta
             f"strategy '{name}' trains gates in a supernet, which a table cannot stand for; "
             f"strategies that can be compared on tables: {', '.join(_black_box())}"
         )
-    values = {**argument, **(settings or {})}
+    values = {**argument, **given}
     if factory.Settings is None:
         for key in values:
             raise unknown(f"setting of {name}", key, [])

@@ -18,6 +18,7 @@ from nas.comparison.facts import Facts, facts_of, objective_of, reported_metrics
 from nas.comparison.folder import ResultFolder, open_folder
 from nas.comparison.judges import Workbench, described, expand, make_evaluator
 from nas.comparison.predicting import FittedPredictor
+from nas.comparison.renamed import NamedResults, by_current_names
 from nas.data import load_data
 from nas.errors import NasError, unknown
 from nas.evaluators import Evaluator, PredictorEvaluator
@@ -81,8 +82,8 @@ def correlate(
             "between 0 and 1"
         )
     check_scale(scale)
-    names = expand(evaluators)
-    groups = _groups(settings or {}, names)
+    names, groups = by_current_names("evaluators", expand(evaluators), settings or {})
+    _check_groups(groups, names)
     opened = open_benchmark(benchmark, progress)
     facts = facts_of(benchmark, opened)
     task = load_data(data, seed, device, download, groups.get("data", {}))
@@ -101,7 +102,7 @@ def correlate(
     folder = open_folder(
         Path(out) if out is not None else None,
         f"correlate-{opened.table.benchmark}-s{seed}",
-        lambda path: ResultFolder(path, config, LINES, ("evaluators",)),
+        lambda path: NamedResults(path, config, LINES, ("evaluators",), "evaluators"),
     )
     bench.folder = folder.path / "checkpoint"
     sampled, shown = _draw(opened, samples, train, seed)
@@ -112,7 +113,8 @@ def correlate(
     return correlation
 
 
-def _groups(settings: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> Groups:
+def _check_groups(settings: Groups, names: Sequence[str]) -> None:
+    """Refuse settings of what takes no part."""
     used = {resolve_entry("evaluators", name)[0].name for name in names}
     allowed = ["supernet", "network", "data", "evaluator", *sorted(used)]
     for group in settings:
@@ -120,7 +122,6 @@ def _groups(settings: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> 
             raise unknown("group of settings", group, allowed)
     if not names:
         raise NasError("no evaluator is named")
-    return {group: dict(values) for group, values in settings.items()}
 
 
 def _draw(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from nas.aliases import first_name
 from nas.benchmarks import Benchmark, open_benchmark
 from nas.comparison.contestants import contestant
 from nas.comparison.facts import objective_of
@@ -56,7 +57,7 @@ def _opened(name: str) -> Benchmark:
 def run_job(job: Job) -> Repeat:
     """Do one repeat; it depends on the seed and on what it is, not on other repeats."""
     start = time.perf_counter()
-    seed = seed_of(job.seed, job.strategy, job.benchmark, job.repeat)
+    seed = seed_of(job.seed, first_name("strategies", job.strategy), job.benchmark, job.repeat)
     benchmark = _opened(job.benchmark)
     repeat = Repeat(*job.key, seed)
     with one_thread():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas import registry
+from nas.aliases import current, first_name, renamed
 from nas.errors import unknown
 from nas.evaluators import Context, Evaluator
 from nas.progress import Progress
@@ -58,11 +59,12 @@ class Workbench:
 
 
 def expand(names: Sequence[str]) -> list[str]:
-    """Return names of evaluators, each once, with `proxy:all` replaced by every proxy."""
+    """Return today's names of evaluators, each once, with `proxy:all` replaced by every proxy."""
     found: list[str] = []
     for name in names:
         every = name == "proxy:all"
-        found += [f"proxy:{proxy}" for proxy in registry.names("proxies")] if every else [name]
+        one = [current("evaluators", name)]
+        found += [f"proxy:{proxy}" for proxy in registry.names("proxies")] if every else one
     return list(dict.fromkeys(found))
 
 
@@ -83,14 +85,15 @@ def make_evaluator(
     entry, argument = resolve_entry("evaluators", name)
     factory: Any = entry.factory
     groups = bench.settings
-    values = {**groups.get("evaluator", {}), **groups.get(entry.name, {}), **argument}
+    of_all = renamed("evaluators", name, groups.get("evaluator", {}))[1]
+    values = {**of_all, **groups.get(entry.name, {}), **argument}
     context = Context(
         bench.space,
         bench.task,
         bench.seed if seed is None else seed,
         bench.supernet,
         bench.network,
-        bench.folder / f"{seed_of(0, name):012x}",
+        bench.folder / f"{seed_of(0, first_name('evaluators', name)):012x}",
         bench.progress,
         costs=costs,
     )

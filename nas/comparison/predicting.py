@@ -38,7 +38,7 @@ class FittedPredictor(Evaluator):
         super().__init__(context, settings)
         if len(architectures) < 2:
             raise NasError("a predictor needs at least 2 architectures to learn from: --train 100")
-        predictor = make_predictor(settings.predictor, context.space, context.seed % 2**31)
+        predictor = make_predictor(settings.predictor, context.space, context.seed)
         self.predictor = predictor.fit(architectures, scores)
 
     def evaluate(self, architecture: Architecture) -> dict[str, float]:

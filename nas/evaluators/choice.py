@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nas import registry
+from nas.aliases import renamed
 from nas.errors import NasError, unknown
 from nas.evaluators.evaluator import COSTS, Context, Evaluator, costs_for
 from nas.objective import Limit, Objective
@@ -108,6 +109,8 @@ def choose_evaluator(text: str, given: Mapping[str, Any]) -> EvaluatorChoice:
     Raises:
         NasError: For an unknown name.
     """
-    entry, argument = registry.resolve_entry("evaluators", text)
+    name, settings = renamed("evaluators", text, given)
+    entry, argument = registry.resolve_entry("evaluators", name)
     kind: Any = entry.factory
-    return EvaluatorChoice(":".join([entry.name, *argument.values()]), kind, {**argument, **given})
+    name = ":".join([entry.name, *argument.values()])
+    return EvaluatorChoice(name, kind, {**argument, **settings})

@@ -157,17 +157,13 @@ class PredictorEvaluator(Evaluator):
         if self._fitted[0] != len(self._known):
             architectures = [architecture for architecture, _ in self._known]
             fitted = {
-                name: make_predictor(self.settings.predictor, self.context.space, self._seed).fit(
-                    architectures, [metrics[name] for _, metrics in self._known]
-                )
+                name: make_predictor(
+                    self.settings.predictor, self.context.space, self.context.seed
+                ).fit(architectures, [metrics[name] for _, metrics in self._known])
                 for name in self._predicted
             }
             self._fitted = (len(self._known), fitted)
         return self._fitted[1]
-
-    @property
-    def _seed(self) -> int:
-        return self.context.seed % 2**31
 
     @property
     def _predicted(self) -> list[str]:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from nas.errors import NasError
 from nas.space import Architecture, SearchSpace
 
-__all__ = ["Array", "EncodingPredictor", "Predictor"]
+__all__ = ["Array", "EncodingPredictor", "Predictor", "Scores", "standardised"]
 
 Array = NDArray[np.float64]
+Scores = Sequence[float] | Array
 
 
 class Predictor(ABC):
@@ -30,7 +31,7 @@ class Predictor(ABC):
         self.space, self.seed = space, seed
 
     @abstractmethod
-    def fit(self, architectures: Sequence[Architecture], scores: Sequence[float]) -> Predictor:
+    def fit(self, architectures: Sequence[Architecture], scores: Scores) -> Predictor:
         """Learn afresh from measured architectures, at least two; return itself.
 
         Raises:
@@ -42,7 +43,7 @@ class Predictor(ABC):
         """Return predictions [n], in the scores' unit, and their standard deviations [n]."""
 
     @staticmethod
-    def check(architectures: Sequence[Architecture], scores: Sequence[float]) -> None:
+    def check(architectures: Sequence[Architecture], scores: Scores) -> None:
         """Refuse what cannot be fitted to."""
         if len(architectures) < 2 or len(architectures) != len(scores):
             raise NasError(
@@ -51,20 +52,30 @@ class Predictor(ABC):
             )
 
 
+def standardised(values: Array) -> tuple[Array, float, float]:
+    """Return values [n] with mean 0 and deviation 1 (all 0 where they are equal), and these two."""
+    mean, scale = float(values.mean()), float(values.std()) or 1.0
+    return (values - mean) / scale, mean, scale
+
+
 class EncodingPredictor(Predictor):
     """A predictor on one-hot encodings (`space.encode`) of standardised scores."""
 
-    def fit(self, architectures: Sequence[Architecture], scores: Sequence[float]) -> Predictor:
+    def fit(self, architectures: Sequence[Architecture], scores: Scores) -> Predictor:
         self.check(architectures, scores)
-        values = np.asarray(scores, dtype=np.float64)
-        self._mean = float(values.mean())
-        self._scale = float(values.std()) or 1.0
-        self._fit(self.space.encode(architectures), (values - self._mean) / self._scale)
+        x, values = self.space.encode(architectures), np.asarray(scores, dtype=np.float64)
+        self._choose(x, values)
+        y, self._mean, self._scale = standardised(values)
+        self._fit(x, y)
         return self
 
     def predict(self, architectures: Sequence[Architecture]) -> tuple[Array, Array]:
         mean, std = self._predict(self.space.encode(architectures))
         return mean * self._scale + self._mean, std * self._scale
+
+    def _choose(self, x: Array, values: Array) -> None:
+        """Choose what to fit by encodings [n, d] and scores [n]; by default there is no choice."""
+        del x, values
 
     @abstractmethod
     def _fit(self, x: Array, y: Array) -> None:

@@ -15,6 +15,9 @@ __all__ = ["PREDICTORS", "make_predictor"]
 
 PREDICTORS = {
     "mlp": ("nas.predictors.mlp", "MLPEnsemble"),
+    "ridge": ("nas.predictors.regressions", "RidgeRegression"),
+    "ridge-or-svr": ("nas.predictors.regressions", "RidgeOrSupportVectors"),
+    "svr": ("nas.predictors.regressions", "SupportVectors"),
     "trees": ("nas.predictors.trees", "BoostedTrees"),
     "wl-gp": ("nas.predictors.wl_gp", "WLGP"),
 }
@@ -35,5 +38,5 @@ def make_predictor(name: str, space: SearchSpace, seed: int = 0) -> Predictor:
     if name not in PREDICTORS:
         raise unknown("predictor", name, PREDICTORS)
     module, kind = PREDICTORS[name]
-    made: Predictor = getattr(import_module(module), kind)(space, seed)
+    made: Predictor = getattr(import_module(module), kind)(space, seed % 2**31)
     return made

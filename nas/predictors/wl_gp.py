@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nas.kernels import WLGaussianProcess
-from nas.predictors.predictor import Array, Predictor
+from nas.predictors.predictor import Array, Predictor, Scores
 from nas.space import Architecture
 
 __all__ = ["WLGP"]
@@ -18,7 +18,7 @@ __all__ = ["WLGP"]
 class WLGP(Predictor):
     """The surrogate of strategy `bo-wl` as a predictor; it makes no random choices."""
 
-    def fit(self, architectures: Sequence[Architecture], scores: Sequence[float]) -> Predictor:
+    def fit(self, architectures: Sequence[Architecture], scores: Scores) -> Predictor:
         self.check(architectures, scores)
         self._process = WLGaussianProcess(self.space)
         self._process.fit(architectures, scores)

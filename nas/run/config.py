@@ -8,6 +8,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from nas.aliases import recorded
 from nas.errors import NasError
 from nas.run.files import read_json
 
@@ -18,13 +19,27 @@ _NEEDED = {"space": str, "objective": str, "settings": dict, "task": dict}
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """Read the config of a run; raises `NasError` if there is none, or it lacks something."""
+    """Read the config of a run, by today's names.
+
+    Raises:
+        NasError: If there is none, or it lacks something.
+    """
     file = folder / "config.json"
     config = read_json(file, "run")
     for name, kind in _NEEDED.items():
         if not isinstance(config.get(name), kind):
             raise NasError(f"{file} is damaged: '{name}' is missing or of the wrong kind")
-    return config
+    return _by_current_names(config)
+
+
+def _by_current_names(config: dict[str, Any]) -> dict[str, Any]:
+    """Bring names and settings of before to today's, so that an old run goes on."""
+    found, settings = dict(config), dict(config["settings"])
+    for kind, word in (("strategies", "strategy"), ("evaluators", "evaluator")):
+        name, values = config.get(word), settings.get(word)
+        if isinstance(name, str) and isinstance(values, dict):
+            found[word], settings[word] = recorded(kind, name, values)
+    return found | {"settings": settings}
 
 
 def difference(old: dict[str, Any], new: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -15,6 +15,9 @@ from nas.space.decisions import Choices, Decisions
 __all__ = ["Populations"]
 
 _MAX_TRIES = 1000
+
+PickColumns = Callable[[Choices, np.random.Generator], NDArray[np.int64]]
+"""Rows [n, d] -> a decision of each, [n]."""
 
 
 class Populations(Decisions):
@@ -85,28 +88,60 @@ class Populations(Decisions):
 
     def mutate_choices(self, choices: Choices, rng: np.random.Generator) -> Choices:
         """Mutate every row of a population [n, d] as `mutate` does; returns a new one [n, d]."""
+        children, failed = self.try_to_mutate(choices, rng, self._columns_to_change, _MAX_TRIES)
+        for row in choices[failed[:1]]:
+            raise NasError(f"space '{self.name}': no valid mutation of {tuple(row.tolist())}")
+        return children
+
+    def try_to_mutate(
+        self, choices: Choices, rng: np.random.Generator, columns: PickColumns, tries: int
+    ) -> tuple[Choices, NDArray[np.int64]]:
+        """Change one decision of every row of a population [n, d] to another option, uniformly.
+
+        Args:
+            choices: The population.
+            rng: Of the options.
+            columns: Which decision to change, for rows [m, d]; returns [m].
+            tries: As in `try_to_change`, whose results are returned.
+        """
+
+        def changed(left: NDArray[np.int64]) -> Choices:
+            rows: Choices = choices[left]
+            at, column = np.arange(len(rows)), columns(rows, rng)
+            counts = np.array(self.cardinalities)[column]
+            shifts = 1 + (rng.random(len(rows)) * (counts - 1)).astype(np.int64)
+            rows[at, column] = (rows[at, column] + shifts) % counts
+            return rows
+
+        return self.try_to_change(choices, changed, tries)
+
+    def try_to_change(
+        self,
+        choices: Choices,
+        changed: Callable[[NDArray[np.int64]], Choices],
+        tries: int,
+    ) -> tuple[Choices, NDArray[np.int64]]:
+        """Change every row of a population [n, d] at random until it is valid.
+
+        Args:
+            choices: The population.
+            changed: Numbers of rows [m] -> these rows, changed [m, d].
+            tries: How often a row is changed before it stays as it is.
+
+        Returns:
+            The new population [n, d], and the numbers of the rows that stayed.
+        """
         children: Choices = choices.copy()
         left = np.arange(len(choices))
-        for _ in range(_MAX_TRIES):
-            rows = self._changed(choices[left], rng)
+        for _ in range(tries):
+            if not len(left):
+                break
+            rows = changed(left)
+            self._reset_inactive(rows)
             valid = self.feasible(rows)
             children[left[valid]] = rows[valid]
             left = left[~valid]
-            if not len(left):
-                return children
-        row = choices[left[0]] if len(left) else ()
-        raise NasError(f"space '{self.name}': no valid mutation of {tuple(map(int, row))}")
-
-    def _changed(self, rows: Choices, rng: np.random.Generator) -> Choices:
-        """Change one decision of every row that can be changed, uniformly, whether valid or not."""
-        columns = self._columns_to_change(rows, rng)
-        counts = np.array(self.cardinalities)[columns]
-        changed: Choices = rows.copy()
-        at = np.arange(len(rows))
-        shifts = 1 + (rng.random(len(rows)) * (counts - 1)).astype(np.int64)
-        changed[at, columns] = (rows[at, columns] + shifts) % counts
-        self._reset_inactive(changed)
-        return changed
+        return children, left
 
     def _columns_to_change(self, rows: Choices, rng: np.random.Generator) -> NDArray[np.int64]:
         """Draw an active decision with several options for every row; returns [n]."""
@@ -124,12 +159,12 @@ class Populations(Decisions):
 
     def crossover(self, a: Architecture, b: Architecture, rng: np.random.Generator) -> Architecture:
         """Take every decision from one of two parents, uniformly; the result is valid."""
-        parents = self.to_array([a, b])
-        for _ in range(_MAX_TRIES):
-            pick = rng.integers(0, 2, len(self.decisions))
-            for child in self._valid_unique([parents[pick, np.arange(len(pick))]]):
-                return child
-        return a
+        mother, father = self.to_array([a]), self.to_array([b])
+
+        def crossed(_: NDArray[np.int64]) -> Choices:
+            return np.where(rng.integers(0, 2, len(self.decisions)) == 0, mother, father)
+
+        return self.from_array(self.try_to_change(mother, crossed, _MAX_TRIES)[0])[0]
 
     def _valid_unique(
         self, rows: Iterable[NDArray[np.int64]], but: Architecture | None = None

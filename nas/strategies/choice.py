@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nas import registry
+from nas.aliases import renamed
 from nas.errors import NasError
 from nas.objective import Objective
 from nas.settings import fill_if_any
@@ -110,7 +111,8 @@ def choose_strategy(text: str, given: Mapping[str, Any]) -> StrategyChoice:
     Raises:
         NasError: For an unknown name.
     """
-    entry, argument = registry.resolve_entry("strategies", text)
+    name, settings = renamed("strategies", text, given)
+    entry, argument = registry.resolve_entry("strategies", name)
     return StrategyChoice(
-        ":".join([entry.name, *argument.values()]), entry.factory, {**argument, **given}
+        ":".join([entry.name, *argument.values()]), entry.factory, {**argument, **settings}
     )

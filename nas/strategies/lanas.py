@@ -18,9 +18,9 @@ from nas import registry
 from nas.objective import Measurement, Objective
 from nas.settings import require_ranges, setting
 from nas.space import Architecture, Choices, SearchSpace
-from nas.strategies.evolution_pareto import mutated
 from nas.strategies.seen import Seen
 from nas.strategies.strategy import Strategy
+from nas.strategies.variation import mutated
 
 __all__ = ["LaNAS", "LaNASSettings", "RegionTree"]
 

@@ -15,19 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas import registry
+from nas.errors import unknown
 from nas.objective import Measurement, Objective
+from nas.predictors import PREDICTORS, make_predictor
 from nas.settings import require_ranges, setting
 from nas.space import Architecture, Choices, SearchSpace
-from nas.strategies.evolution_pareto import NSGA2Settings, breed, survivors
+from nas.strategies.nsga_ii import NSGA2Settings, breed, survivors
 from nas.strategies.seen import Seen
 from nas.strategies.strategy import Strategy
 
-__all__ = ["LINAS", "LINASSettings", "Predictor", "choose_predictor"]
+__all__ = ["LINAS", "LINASSettings"]
 
 Floats = NDArray[np.float64]
-_FOLDS = 5
-_ALPHAS = (0.1, 0.3, 1.0, 3.0, 10.0)
-_COSTS = (1.0, 3.0, 10.0, 30.0, 100.0)
+_LEAST = 5  # architectures that a predictor is fitted to
 
 
 @dataclass
@@ -39,10 +39,13 @@ class LINASSettings:
     predictions: int = setting(5000, "made in each search on predictions")
     crossover: float = setting(0.9, "of the search on predictions, chance of two parents")
     mutations: float = setting(1.0, "of the search on predictions, decisions changed on average")
+    predictor: str = setting("ridge-or-svr", f"one of {', '.join(sorted(PREDICTORS))}")
 
     def __post_init__(self) -> None:
+        if self.predictor not in PREDICTORS:
+            raise unknown("strategy.predictor", self.predictor, PREDICTORS)
         ranges = {
-            "batch": (self.batch >= _FOLDS, f"at least {_FOLDS}"),
+            "batch": (self.batch >= _LEAST, f"at least {_LEAST}"),
             "predictions": (self.predictions >= 1, "at least 1"),
         }
         require_ranges(self, "strategy", ranges)
@@ -51,63 +54,6 @@ class LINASSettings:
     def genetic(self) -> NSGA2Settings:
         """Return the settings of the search on predictions."""
         return NSGA2Settings(self.population, self.crossover, self.mutations)
-
-
-@dataclass(frozen=True)
-class Predictor:
-    """A fitted model of standardised values.
-
-    Args:
-        model: A fitted scikit-learn regressor.
-        mean: Of the values.
-        scale: Their standard deviation.
-    """
-
-    model: Any
-    mean: float
-    scale: float
-
-    @classmethod
-    def fit(cls, model: Any, encodings: Floats, values: Floats) -> Predictor:
-        """Fit a model to values [n] of encodings [n, d]."""
-        mean, scale = float(values.mean()), float(values.std()) or 1.0
-        return cls(model.fit(encodings, (values - mean) / scale), mean, scale)
-
-    def __call__(self, encodings: Floats) -> Floats:
-        """Return predictions [n] for encodings [n, d]."""
-        predictions: Floats = self.model.predict(encodings) * self.scale + self.mean
-        return predictions
-
-
-def choose_predictor(encodings: Floats, values: Floats) -> Predictor:
-    """Fit ridge regression or an RBF support-vector regression, whichever predicts better.
-
-    The smallest mean absolute percentage error over 5 folds decides, also between penalties
-    (alpha 0.1 to 10) and costs (C 1 to 100).
-
-    Args:
-        encodings: [n, d], n at least 5.
-        values: [n].
-    """
-    from sklearn.linear_model import Ridge
-    from sklearn.model_selection import KFold
-    from sklearn.svm import SVR
-
-    models = [Ridge(alpha=alpha) for alpha in _ALPHAS]
-    models += [SVR(kernel="rbf", gamma="auto", epsilon=0.0, C=cost) for cost in _COSTS]
-    folds = list(KFold(_FOLDS, shuffle=True, random_state=0).split(encodings))
-    errors = [_cross_validated(model, encodings, values, folds) for model in models]
-    return Predictor.fit(models[int(np.argmin(errors))], encodings, values)
-
-
-def _cross_validated(model: Any, encodings: Floats, values: Floats, folds: Any) -> float:
-    """Return the mean absolute percentage error of predictions for values that are left out."""
-    from sklearn.metrics import mean_absolute_percentage_error
-
-    predicted = np.empty_like(values)
-    for train, test in folds:
-        predicted[test] = Predictor.fit(model, encodings[train], values[train])(encodings[test])
-    return float(mean_absolute_percentage_error(values, predicted))
 
 
 @registry.register(
@@ -153,7 +99,7 @@ class LINAS(Strategy):
     def _learnable(self) -> bool:
         """Tell whether a batch was told, enough of which is measured."""
         measured = sum(math.isfinite(scores[0]) for scores in self.scores.values())
-        return len(self.scores) >= self.settings.batch and measured >= _FOLDS
+        return len(self.scores) >= self.settings.batch and measured >= _LEAST
 
     def _searched(self) -> Choices:
         """Return the next batch: what NSGA-II finds among all that was not seen."""
@@ -189,14 +135,17 @@ class LINAS(Strategy):
 
     def _predictor(self, choices: Choices, scores: Floats) -> Callable[[Choices], Floats]:
         """Learn all objectives; return a function from a population [n, d] to scores [n, m]."""
-        encodings = self.space.encode_choices(choices)
-        models = [choose_predictor(encodings, column) for column in scores.T]
+        known = self.space.from_array(choices)
+        fitted = [
+            make_predictor(self.settings.predictor, self.space).fit(known, column)
+            for column in scores.T
+        ]
 
         def predict(population: Choices) -> Floats:
             if not len(population):
-                return np.empty((0, len(models)))
-            some = self.space.encode_choices(population)
-            return np.stack([model(some) for model in models], axis=1)
+                return np.empty((0, len(fitted)))
+            some = self.space.from_array(population)
+            return np.stack([predictor.predict(some)[0] for predictor in fitted], axis=1)
 
         return predict
 

@@ -14,7 +14,7 @@ from nas.strategies.differentiable.settings import DifferentiableSettings
     "(NAC), ICML 2023, arXiv:2305.14065",
 )
 def nac(scale: str) -> DifferentiableSettings:
-    """Return the published settings: unit gates, their L1 norm times 0.5, 100 epochs of Adam.
+    """Return the published settings: unit-norm gates, their L1 norm times 0.5, 100 epochs of Adam.
 
     NAC's learning rate is 3e-4 for gates that start at 1e-3. Only directions count, and the gates
     here start at 1: hence 0.3.
@@ -24,8 +24,8 @@ def nac(scale: str) -> DifferentiableSettings:
     (`--evaluator train`).
     """
     return DifferentiableSettings(
-        relaxation="unit",
-        solver="gates-only",
+        relaxation="unit-norm",
+        solver="frozen-weights",
         regularisers=("l1",),
         regulariser_scale=0.5,
         epochs=100,

@@ -203,7 +203,7 @@ def test_a_search_that_finds_nothing_is_reported(sizes: Search, tmp_path: Path) 
 
 def test_the_front_is_drawn(sizes: Search, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()  # with its report
-    run = sizes("evolution-pareto", objective="score,-flops", evaluations=6)
+    run = sizes("nsga-ii", objective="score,-flops", evaluations=6)
     assert (run.folder / "front.png").read_bytes().startswith(b"\x89PNG")
     page = (run.folder / "report.html").read_text()
     assert "<h2>Pareto front</h2>" in page and "maximise score, minimise flops" in page

@@ -7,14 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 from grids import Grid, architecture, distance, failed, goes_on_the_same, measured, run
-from sklearn.linear_model import Ridge
-from sklearn.svm import SVR
 
 from nas.errors import NasError
 from nas.objective import Measurement, Objective
 from nas.objective.pareto import hypervolume
 from nas.space import Architecture
-from nas.strategies.linas import LINAS, LINASSettings, choose_predictor
+from nas.strategies.linas import LINAS, LINASSettings
 from nas.strategies.random import RandomSearch
 
 QUICK = {"batch": 10, "population": 10, "predictions": 200}
@@ -24,35 +22,6 @@ def make(
     space: Grid | None = None, seed: int = 0, text: str = "accuracy", **settings: Any
 ) -> LINAS:
     return LINAS(space or Grid(), Objective(text), seed, LINASSettings(**(QUICK | settings)))
-
-
-# -- predictors -----------------------------------------------------------------------------------
-
-
-def test_a_linear_function_is_learned_by_ridge_and_another_by_support_vectors() -> None:
-    rng = np.random.default_rng(0)
-    features = rng.integers(0, 2, (80, 6)).astype(float)
-    linear = 5.0 + features @ np.arange(1.0, 7.0) + rng.normal(size=80)
-    parity = 5.0 + 3.0 * (features[:, 0] == features[:, 1]) + (features[:, 2] != features[:, 3])
-    assert isinstance(choose_predictor(features, linear).model, Ridge)
-    model = choose_predictor(features, parity)
-    assert isinstance(model.model, SVR)
-    assert model(features) == pytest.approx(parity, abs=0.3)
-
-
-@pytest.mark.parametrize("unit", [1e-6, 1e6])
-def test_units_make_no_difference_to_a_predictor(unit: float) -> None:
-    rng = np.random.default_rng(0)
-    features = rng.integers(0, 2, (40, 6)).astype(float)
-    values = 70.0 + features[:, 0] * features[:, 1]
-    plain, scaled = (choose_predictor(features, u * values) for u in (1.0, unit))
-    assert scaled(features) == pytest.approx(unit * plain(features))
-    assert type(scaled.model) is type(plain.model)
-
-
-def test_a_constant_can_be_learned() -> None:
-    features = np.eye(6)
-    assert choose_predictor(features, np.full(6, 3.0))(features) == pytest.approx(3.0)
 
 
 # -- the loop -------------------------------------------------------------------------------------
@@ -66,6 +35,13 @@ def test_the_first_batch_is_random_and_the_next_is_predicted_to_be_good() -> Non
             sums[seed, batch] = np.mean([sum(a.choices) for a in run(strategy, 10)])
     assert sums[:, 0].mean() == pytest.approx(15, abs=2.5)
     assert sums[:, 1].mean() > 19
+
+
+@pytest.mark.parametrize("predictor", ["ridge", "svr", "trees", "mlp"])
+def test_any_predictor_serves(predictor: str) -> None:
+    strategy = make(Grid(8, 4), predictor=predictor, population=5, predictions=50)
+    run(strategy, 10)
+    assert np.mean([sum(a.choices) for a in strategy.ask(10)]) > 12.5
 
 
 def test_predictors_are_refitted_after_a_batch() -> None:
@@ -156,6 +132,7 @@ def test_state() -> None:
     ("settings", "message"),
     [
         ({"batch": 4}, "strategy.batch=4: expected at least 5"),
+        ({"predictor": "tree"}, "unknown strategy.predictor 'tree'. Did you mean 'trees'"),
         ({"predictions": 0}, "strategy.predictions=0: expected at least 1"),
         ({"population": 1}, "strategy.population=1: expected at least 2"),
     ],

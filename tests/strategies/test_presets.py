@@ -93,7 +93,7 @@ def test_black_box_strategies_are_classes() -> None:
     "swap",
     [
         {"relaxation": "gumbel"},
-        {"solver": "one-level"},
+        {"solver": "single-level"},
         {"selection": "perturbation"},
         {"regularisers": "entropy,dirichlet-anchor"},
         {"partial_channels": 2, "edge_gates": True},

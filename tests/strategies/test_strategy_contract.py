@@ -20,10 +20,9 @@ from nas.testing import StrategyContract  # noqa: E402
 
 SETTINGS: dict[str, list[dict[str, Any]]] = {
     "agnn": [{"initial": 2, "batch_size": 2}],
-    "bandit": [{"algorithm": "manas"}, {"algorithm": "cmab"}],
     "bo-wl": [{"initial": 4, "pool": 20}],
     "evolution": [{"population": 4, "tournament": 2}],
-    "evolution-pareto": [{"population": 4}],
+    "nsga-ii": [{"population": 4}],
     "lanas": [{"initial": 4, "refit": 3, "draws": 20, "mutants": 10}],
     "linas": [{"batch": 5, "population": 5, "predictions": 20}],
     "local-search": [{"starts": 2}],

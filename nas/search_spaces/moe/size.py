@@ -53,8 +53,8 @@ def distribution(choices: Choices) -> Choices:
     """Return choices that weigh |weight| / sum of |weights|: the same for a distribution.
 
     Numbers of experts, k and capacity are mixed by shares, which cannot be negative, as the weights
-    of a code (the relaxation `unit`) can. The sum is a constant to gradients: a sampled one-hot
-    weight keeps its own.
+    of a code (the relaxation `unit-norm`) can. The sum is a constant to gradients: a sampled
+    one-hot weight keeps its own.
     """
     if any(weight is None for _, weight in choices):
         return choices

@@ -1,1 +1,1 @@
-"""The algorithms of `bandit`."""
+"""The algorithms of `cmab` and `manas`."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from nas.space import Choices, SearchSpace
 from nas.strategies.bandits.macro_arms import MacroArms
 from nas.strategies.bandits.pulls import Pulls
-from nas.strategies.bandits.settings import BanditSettings
+from nas.strategies.bandits.settings import CMABSettings
 
 __all__ = ["Cmab"]
 
@@ -67,7 +67,7 @@ class Cmab:
     """
 
     def __init__(
-        self, space: SearchSpace, settings: BanditSettings, rng: np.random.Generator
+        self, space: SearchSpace, settings: CMABSettings, rng: np.random.Generator
     ) -> None:
         self.space, self.settings, self.rng = space, settings, rng
         self.pulls, self.macro_arms = Pulls(space), MacroArms(space)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nas.space import Choices, SearchSpace
 from nas.strategies.bandits.pulls import Pulls
-from nas.strategies.bandits.settings import BanditSettings
+from nas.strategies.bandits.settings import MANASSettings
 from nas.strategies.rejection import draw_feasible
 
 __all__ = ["Manas"]
@@ -36,7 +36,7 @@ class Manas:
     """
 
     def __init__(
-        self, space: SearchSpace, settings: BanditSettings, rng: np.random.Generator
+        self, space: SearchSpace, settings: MANASSettings, rng: np.random.Generator
     ) -> None:
         self.space, self.settings, self.rng = space, settings, rng
         self.pulls = Pulls(space)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nas.evaluators.inherit import shareable
+from nas.evaluators.weight_inheritance import shareable
 from nas.search_spaces.regnets.network import RegNet, RegNetBlock, SqueezeExcitation
 
 EPS = 1e-5

@@ -10,11 +10,11 @@ from small_spaces import Allowed, Small, Sorted, grid, router
 
 from nas.space import Choices
 from nas.strategies.bandits.cmab import Cmab
-from nas.strategies.bandits.settings import BanditSettings
+from nas.strategies.bandits.settings import CMABSettings
 
 
 def make(space: Small, seed: int = 0, **settings: Any) -> Cmab:
-    made = BanditSettings(**{"algorithm": "cmab", "explore": 1.0, **settings})
+    made = CMABSettings(**{"explore": 1.0, **settings})
     return Cmab(space, made, np.random.default_rng(seed))
 
 

@@ -9,11 +9,11 @@ import pytest
 from small_spaces import Allowed, Small, grid, router
 
 from nas.strategies.bandits.manas import Manas
-from nas.strategies.bandits.settings import BanditSettings
+from nas.strategies.bandits.settings import MANASSettings
 
 
 def make(space: Small, **settings: Any) -> Manas:
-    made = BanditSettings(**{"algorithm": "manas", "eta": 0.5, "mixing": 0.1, **settings})
+    made = MANASSettings(**{"eta": 0.5, "mixing": 0.1, **settings})
     return Manas(space, made, np.random.default_rng(0))
 
 

@@ -218,7 +218,7 @@ def test_an_unknown_part_is_refused(tiny_task: Task, part: str, name: str) -> No
 STATES: dict[str, dict[str, Any]] = {
     "darts": {},
     "second-order": {"solver": "second-order"},
-    "one-level": {"solver": "one-level"},
+    "single-level": {"solver": "single-level"},
     "adam": {"weight_optimizer": "adam"},
     "gdas": {"relaxation": "gumbel-hard", "temperature_start": 10.0},
     "snas": {"relaxation": "gumbel", "regularisers": ("entropy",)},

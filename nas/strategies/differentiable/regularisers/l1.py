@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nas import registry
-from nas.strategies.differentiable.relaxations.unit import direction
+from nas.strategies.differentiable.relaxations.unit_norm import direction
 
 __all__ = ["L1"]
 

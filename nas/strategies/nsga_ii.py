@@ -20,8 +20,9 @@ from nas.settings import require_ranges, setting
 from nas.space import Architecture, Choices, SearchSpace
 from nas.strategies.seen import Seen
 from nas.strategies.strategy import Strategy
+from nas.strategies.variation import crossed, mutated
 
-__all__ = ["NSGA2", "NSGA2Settings", "breed", "mutated", "survivors"]
+__all__ = ["NSGA2", "NSGA2Settings", "breed", "survivors"]
 
 _TRIES = 20
 Floats = NDArray[np.float64]
@@ -86,8 +87,8 @@ def breed(
     place[survivors(scores, len(parents))] = np.arange(len(parents))
     mothers, fathers = (_tournament(place, n, rng) for _ in range(2))
     children = parents[mothers]
-    crossed = np.flatnonzero(rng.random(n) < settings.crossover)
-    children[crossed] = _crossed(space, children[crossed], parents[fathers[crossed]], rng)
+    two = np.flatnonzero(rng.random(n) < settings.crossover)
+    children[two] = crossed(space, children[two], parents[fathers[two]], rng)
     d = len(space.decisions)
     counts = rng.binomial(d, min(1.0, settings.mutations / d), n)
     for step in range(int(counts.max(initial=0))):
@@ -103,60 +104,12 @@ def _tournament(place: NDArray[np.int64], n: int, rng: np.random.Generator) -> N
     return winners
 
 
-def _crossed(
-    space: SearchSpace, mothers: Choices, fathers: Choices, rng: np.random.Generator
-) -> Choices:
-    """Take every decision from one of two parents; the mother where nothing valid comes of it."""
-    children: Choices = mothers.copy()
-    left = np.arange(len(mothers))
-    for _ in range(_TRIES):
-        pick = rng.random((len(left), mothers.shape[1])) < 0.5
-        rows = np.where(pick, mothers[left], fathers[left])
-        rows[~space.active(rows)] = 0
-        valid = space.feasible(rows)
-        children[left[valid]] = rows[valid]
-        left = left[~valid]
-        if not len(left):
-            break
-    return children
-
-
-def mutated(space: SearchSpace, choices: Choices, rng: np.random.Generator) -> Choices:
-    """Change one active decision of every row of a population [n, d]; the results are valid.
-
-    Unlike `space.mutate_choices`, a row for which nothing valid is found stays as it is.
-    """
-    children: Choices = choices.copy()
-    left = np.arange(len(choices))
-    for _ in range(_TRIES):
-        rows = _changed(space, choices[left], rng)
-        valid = space.feasible(rows)
-        children[left[valid]] = rows[valid]
-        left = left[~valid]
-        if not len(left):
-            break
-    return children
-
-
-def _changed(space: SearchSpace, choices: Choices, rng: np.random.Generator) -> Choices:
-    """Change one active decision of every row, whether the result is valid or not."""
-    cardinalities, every = np.array(space.cardinalities), np.arange(len(choices))
-    can_change = space.active(choices) & (cardinalities > 1)
-    columns = np.where(can_change, rng.random(choices.shape), -1.0).argmax(1)
-    counts = cardinalities[columns]
-    rows: Choices = choices.copy()
-    shifts = 1 + (rng.random(len(rows)) * (counts - 1)).astype(np.int64)
-    rows[every, columns] = (rows[every, columns] + shifts) % counts
-    rows[~space.active(rows)] = 0
-    return rows
-
-
 # -- the strategy ---------------------------------------------------------------------------------
 
 
 @registry.register(
     "strategies",
-    "evolution-pareto",
+    "nsga-ii",
     "NSGA-II: evolution for several objectives, by fronts and crowding",
     "Deb et al., NSGA-II, IEEE TEC 2002; Lu et al., NSGA-Net, GECCO 2019, arXiv:1810.03522",
 )

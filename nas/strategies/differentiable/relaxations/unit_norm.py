@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from nas import registry
 from nas.strategies.differentiable.relaxations.relaxation import Relaxation
 
-__all__ = ["Unit", "direction"]
+__all__ = ["UnitNorm", "direction"]
 
 
 def direction(logits: Tensor) -> Tensor:
@@ -18,12 +18,12 @@ def direction(logits: Tensor) -> Tensor:
 
 @registry.register(
     "strategies.differentiable.relaxations",
-    "unit",
+    "unit-norm",
     "w = (1 + a) / |1 + a|, so that weights may be zero or below",
     "Xu et al., Do Not Train It: A Linear Neural Architecture Search of Graph Neural Networks "
     "(NAC), ICML 2023, arXiv:2305.14065",
 )
-class Unit(Relaxation):
+class UnitNorm(Relaxation):
     """w = (1 + a) / |1 + a|_2: a code, not a distribution.
 
     NAC writes it as b / |b|_2 with all b at 1e-3 at first; a is b in units of that start.

@@ -12,9 +12,10 @@ from nas.errors import NasError
 from nas.objective import Objective
 from nas.objective.pareto import hypervolume
 from nas.space import Architecture
-from nas.strategies.evolution_pareto import NSGA2, NSGA2Settings, breed, mutated, survivors
+from nas.strategies.nsga_ii import NSGA2, NSGA2Settings, breed, survivors
 from nas.strategies.random import RandomSearch
 from nas.strategies.strategy import Strategy
+from nas.strategies.variation import mutated
 
 BOTH = Objective("accuracy,-cost")
 

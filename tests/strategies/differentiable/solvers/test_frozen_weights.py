@@ -16,7 +16,7 @@ MakeStrategy = Callable[..., DifferentiableStrategy]
 def test_weights_stay_as_they_are(
     make_strategy: MakeStrategy, batches: tuple[Batch, Batch]
 ) -> None:
-    strategy = make_strategy(solver="gates-only", relaxation="unit", gate_lr=0.1)
+    strategy = make_strategy(solver="frozen-weights", relaxation="unit-norm", gate_lr=0.1)
     state = {name: w.clone() for name, w in strategy.supernet.state_dict().items()}
     before = {name: a.detach().clone() for name, a in strategy.logits.items()}
     for _ in range(3):
@@ -27,7 +27,7 @@ def test_weights_stay_as_they_are(
 
 
 def test_the_loss_falls(make_strategy: MakeStrategy, batches: tuple[Batch, Batch]) -> None:
-    strategy = make_strategy(solver="gates-only", relaxation="unit", gate_lr=0.05)
+    strategy = make_strategy(solver="frozen-weights", relaxation="unit-norm", gate_lr=0.05)
     losses = [strategy.step(*batches)["valid_loss"] for _ in range(30)]
     assert losses[-1] < losses[0]
 
@@ -39,7 +39,7 @@ def test_only_batch_norm_needs_the_training_mode(
     normalised: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    strategy = make_strategy(solver="gates-only", relaxation="unit")
+    strategy = make_strategy(solver="frozen-weights", relaxation="unit-norm")
     if normalised:
         strategy.supernet.network.stem = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6))
     modes: list[bool] = []

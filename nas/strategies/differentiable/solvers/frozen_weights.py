@@ -14,16 +14,16 @@ from nas.strategies.differentiable.solvers.solver import gate_step
 if TYPE_CHECKING:
     from nas.strategies.differentiable.protocols import Batch, GateTraining
 
-__all__ = ["GatesOnly"]
+__all__ = ["FrozenWeights"]
 
 
 @registry.register(
     "strategies.differentiable.solvers",
-    "gates-only",
+    "frozen-weights",
     "gate step on L_valid(w, a); weights are never trained",
     "Xu et al., NAC, ICML 2023, arXiv:2305.14065, alg. 1",
 )
-class GatesOnly:
+class FrozenWeights:
     """Gate steps in evaluation mode, without dropout, as NAC has it.
 
     A supernet with batch norm stays in training mode: its running statistics are not trained, so

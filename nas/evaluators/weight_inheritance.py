@@ -27,7 +27,7 @@ from nas.training import Stop
 if TYPE_CHECKING:
     from nas.task import TaskInfo
 
-__all__ = ["InheritEvaluator", "InheritSettings", "shareable"]
+__all__ = ["WeightInheritanceEvaluator", "WeightInheritanceSettings", "shareable"]
 
 LEAVE = ("best", "latest")
 _MEGABYTE = 2**20
@@ -36,7 +36,7 @@ _ANY = object()  # stands for the key of a module that has none
 
 
 @dataclass
-class InheritSettings(CandidateSettings):
+class WeightInheritanceSettings(CandidateSettings):
     """How a candidate is trained, and what it leaves to others."""
 
     leave: str = setting(
@@ -54,11 +54,11 @@ class InheritSettings(CandidateSettings):
 
 @registry.register(
     "evaluators",
-    "inherit",
+    "weight-inheritance",
     "candidates trained for few epochs, from the weights of earlier ones that agree with them",
     "Zhou et al., Auto-GNN: Neural Architecture Search of Graph Neural Networks, arXiv:1909.03184",
 )
-class InheritEvaluator(TrainEvaluator):
+class WeightInheritanceEvaluator(TrainEvaluator):
     """Train a network of its own for every candidate, but not all of it from scratch.
 
     A module starts with the weights that earlier candidates of the search have left for one that
@@ -67,12 +67,12 @@ class InheritEvaluator(TrainEvaluator):
     found. What an architecture scores depends on when it is evaluated: later ones start from more.
     """
 
-    Settings = InheritSettings
+    Settings = WeightInheritanceSettings
     metrics = ("accuracy", "loss", "inherited")
-    settings: InheritSettings
+    settings: WeightInheritanceSettings
 
-    def __init__(self, context: Context, settings: InheritSettings | None = None) -> None:
-        super().__init__(context, settings or InheritSettings())
+    def __init__(self, context: Context, settings: WeightInheritanceSettings | None = None) -> None:
+        super().__init__(context, settings or WeightInheritanceSettings())
         self._store: dict[str, dict[str, Any]] = {}  # "accuracy", "weights": name -> tensor
         self._best: dict[str, Any] | None = None  # the same of a whole network, with its "choices"
         self._observed = 0  # how often the store may have changed

@@ -10,16 +10,16 @@ from nas.strategies.differentiable.solvers.solver import gate_step
 if TYPE_CHECKING:
     from nas.strategies.differentiable.protocols import Batch, GateTraining
 
-__all__ = ["OneLevel"]
+__all__ = ["SingleLevel"]
 
 
 @registry.register(
     "strategies.differentiable.solvers",
-    "one-level",
+    "single-level",
     "gate step and weight step on the same training data",
     "Xie et al., SNAS, ICLR 2019, arXiv:1812.09926, sec. 2.2",
 )
-class OneLevel:
+class SingleLevel:
     """Both steps see the weights' half and the gates' half of the data, one after the other."""
 
     def step(

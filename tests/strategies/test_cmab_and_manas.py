@@ -11,23 +11,27 @@ from small_spaces import FAILED, Allowed, Small, grid, router, scored
 from nas.errors import NasError
 from nas.objective import Objective
 from nas.space import Architecture
-from nas.strategies.bandit import Bandit, BanditSettings
+from nas.strategies.bandits.strategy import BanditStrategy
+from nas.strategies.cmab import CMABNAS, CMABSettings
+from nas.strategies.manas import MANAS, MANASSettings
 
-KINDS: dict[str, dict[str, Any]] = {
-    "cmab": {"algorithm": "cmab"},
-    "cmab, epsilon": {"algorithm": "cmab", "local": "epsilon"},
-    "cmab, level 2": {"algorithm": "cmab", "level": 2},
-    "manas, exp3": {"algorithm": "manas", "credit": "exp3"},
-    "manas, lsq": {"algorithm": "manas", "credit": "lsq"},
+KINDS: dict[str, CMABSettings | MANASSettings] = {
+    "cmab": CMABSettings(),
+    "cmab, epsilon": CMABSettings(local="epsilon"),
+    "cmab, level 2": CMABSettings(level=2),
+    "manas, exp3": MANASSettings(credit="exp3"),
+    "manas, lsq": MANASSettings(credit="lsq"),
 }
 over_kinds = pytest.mark.parametrize("kind", KINDS)
 
 
-def make(kind: str, space: Small, seed: int = 0, objective: str = "accuracy") -> Bandit:
-    return Bandit(space, Objective(objective), seed, BanditSettings(**KINDS[kind]))
+def make(kind: str, space: Small, seed: int = 0, objective: str = "accuracy") -> BanditStrategy:
+    settings = KINDS[kind]
+    factory = MANAS if isinstance(settings, MANASSettings) else CMABNAS
+    return factory(space, Objective(objective), seed, settings)
 
 
-def run(strategy: Bandit, rounds: int, n: int = 1) -> list[Architecture]:
+def run(strategy: BanditStrategy, rounds: int, n: int = 1) -> list[Architecture]:
     asked = []
     for _ in range(rounds):
         proposed = strategy.ask(n)
@@ -82,17 +86,18 @@ def test_a_restored_state_goes_on_the_same(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("kind", "settings", "message"),
     [
-        ({"algorithm": "manaz"}, "unknown strategy.algorithm 'manaz'. Did you mean 'manas'"),
-        ({"credit": "none"}, "unknown strategy.credit 'none'.*exp3, lsq"),
-        ({"local": "greedy"}, "unknown strategy.local 'greedy'"),
-        ({"eta": 0.0}, "strategy.eta=0.0: expected above 0"),
-        ({"mixing": 0.0}, "strategy.mixing=0.0: expected above 0, to 1"),
-        ({"level": 0}, "strategy.level=0: expected at least 1"),
-        ({"epsilon": 1.5}, "strategy.epsilon=1.5: expected 0 to 1"),
+        (MANASSettings, {"credit": "none"}, "unknown strategy.credit 'none'.*exp3, lsq"),
+        (MANASSettings, {"eta": 0.0}, "strategy.eta=0.0: expected above 0"),
+        (MANASSettings, {"mixing": 0.0}, "strategy.mixing=0.0: expected above 0, to 1"),
+        (CMABSettings, {"local": "greedy"}, "unknown strategy.local 'greedy'"),
+        (CMABSettings, {"level": 0}, "strategy.level=0: expected at least 1"),
+        (CMABSettings, {"epsilon": 1.5}, "strategy.epsilon=1.5: expected 0 to 1"),
     ],
 )
-def test_settings_out_of_range_are_refused(settings: dict[str, Any], message: str) -> None:
+def test_settings_out_of_range_are_refused(
+    kind: Any, settings: dict[str, Any], message: str
+) -> None:
     with pytest.raises(NasError, match=message):
-        BanditSettings(**settings)
+        kind(**settings)

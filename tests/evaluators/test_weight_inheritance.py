@@ -14,7 +14,11 @@ from torch import Tensor, nn
 from nas.errors import NasError
 from nas.evaluators import train as module
 from nas.evaluators.evaluator import Context
-from nas.evaluators.inherit import InheritEvaluator, InheritSettings, shareable
+from nas.evaluators.weight_inheritance import (
+    WeightInheritanceEvaluator,
+    WeightInheritanceSettings,
+    shareable,
+)
 from nas.objective import Measurement
 from nas.search_spaces.gnn import GNN
 from nas.search_spaces.gnn_micro import GNNMicro
@@ -31,12 +35,14 @@ CONVS = [SPACE.parse(f"|{op}~0|+|none~0|none~1|+|none~0|none~1|nor_conv_1x1~2|")
 QUICK: dict[str, Any] = {"epochs": 1, "batch_size": 10, "drop_path": 0.0, "cutout": 0}
 
 
-def make(task: Task, **settings: Any) -> InheritEvaluator:
+def make(task: Task, **settings: Any) -> WeightInheritanceEvaluator:
     context = Context(SPACE, task, network={"channels": 4, "cells": 1})
-    return InheritEvaluator(context, InheritSettings(**(QUICK | settings)))
+    return WeightInheritanceEvaluator(context, WeightInheritanceSettings(**(QUICK | settings)))
 
 
-def told(evaluator: InheritEvaluator, architecture: Architecture, **metrics: float) -> Measurement:
+def told(
+    evaluator: WeightInheritanceEvaluator, architecture: Architecture, **metrics: float
+) -> Measurement:
     """Evaluate and observe, with other metrics if they are given."""
     [measurement] = evaluator([architecture])
     assert measurement.ok, measurement.error
@@ -236,12 +242,12 @@ def test_a_failure_leaves_nothing(tiny_task: Task) -> None:
 def test_the_oldest_weights_go_where_there_are_too_many(
     tiny_task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nas.evaluators import inherit
+    from nas.evaluators import weight_inheritance
 
     evaluator = make(tiny_task, store_megabytes=0)
     told(evaluator, CONVS[0])
     assert evaluator.state_dict()["store"] == {}
-    monkeypatch.setattr(inherit, "_MEGABYTE", 1)
+    monkeypatch.setattr(weight_inheritance, "_MEGABYTE", 1)
     network = evaluator.weights_of(CONVS[0])
     parts = list(shareable(network).items())
     size = sum(v.numel() * v.element_size() for w in dict(parts[1:]).values() for v in w.values())
@@ -252,9 +258,9 @@ def test_the_oldest_weights_go_where_there_are_too_many(
 
 def test_another_kind_of_leaving_is_refused() -> None:
     with pytest.raises(NasError, match=r"unknown evaluator\.leave 'beste'.*'best'"):
-        InheritSettings(leave="beste")
+        WeightInheritanceSettings(leave="beste")
     with pytest.raises(NasError, match=r"evaluator\.store_megabytes=-1: expected at least 0"):
-        InheritSettings(store_megabytes=-1)
+        WeightInheritanceSettings(store_megabytes=-1)
 
 
 # -- weights, state -------------------------------------------------------------------------------
@@ -298,4 +304,4 @@ def test_halving_and_inheriting_go_on_from_the_record(tiny_task: Task) -> None:
 
 
 def test_candidates_are_trained_for_half_as_long() -> None:
-    assert InheritEvaluator.defaults("small")["epochs"] == 5
+    assert WeightInheritanceEvaluator.defaults("small")["epochs"] == 5

@@ -15,7 +15,7 @@ MakeStrategy = Callable[..., DifferentiableStrategy]
 def test_both_batches_train_gates_and_weights(
     make_strategy: MakeStrategy, batches: tuple[Batch, Batch], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    strategy = make_strategy(solver="one-level", gate_lr=0.1)
+    strategy = make_strategy(solver="single-level", gate_lr=0.1)
     train, valid = batches
     calls: list[tuple[str, bool]] = []
     gate_loss, weight_step = strategy.gate_loss, strategy.weight_step
@@ -37,6 +37,6 @@ def test_figures_are_of_their_own_batches(
     make_strategy: MakeStrategy, batches: tuple[Batch, Batch]
 ) -> None:
     (x, y), valid = batches
-    figures = make_strategy(solver="one-level").step((x[:10], y[:10]), valid)
+    figures = make_strategy(solver="single-level").step((x[:10], y[:10]), valid)
     assert figures["train_count"] == 10
     assert figures["valid_count"] == 16
