@@ -69,7 +69,7 @@ class SearchSpace(Populations, Notation):
         """Name the space after arguments of its constructor that are not the default.
 
         A constructor with arguments calls this with them, so that `gnn` with three layers is
-        `gnn:layers=3`, from which `nas.resolve` makes it again.
+        `gnn:layers=3`, from which `nas.search_spaces` makes it again.
         """
         parameters = signature(type(self)).parameters
         given = [f"{n}={v}" for n, v in options.items() if v != parameters[n].default]
