@@ -12,6 +12,7 @@ import pytest
 from matplotlib.image import imread
 
 from nas import registry
+from nas.aliases import ALIASES
 from nas.comparison.correlate import correlate
 from nas.comparison.correlation import Correlation
 from nas.comparison.correlation_report import draw_scatter
@@ -101,6 +102,20 @@ def test_it_continues(tiny_task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
         again.judged["summing"].scores, found.judged["summing"].scores, equal_nan=True
     )
     assert first == Summing.evaluated[: len(first)]
+
+
+def test_an_evaluator_of_another_name_goes_on(
+    tiny_task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ALIASES, "evaluators", {"adding": "summing"})
+    found = run(tiny_task)
+    for file in (Path("out/config.json"), Path("out/scores.jsonl")):
+        file.write_text(file.read_text().replace('"summing"', '"adding"'))
+    monkeypatch.setattr(Summing, "stop_at", len(Summing.evaluated))
+    again = run(tiny_task, "adding")
+    assert np.array_equal(
+        again.judged["summing"].scores, found.judged["summing"].scores, equal_nan=True
+    )
 
 
 def test_other_settings_are_refused(tiny_task: Task) -> None:

@@ -75,3 +75,52 @@ def test_a_config_that_lacks_something_is_named(tmp_path: Path, name: str, value
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(NasError, match=rf"config\.json is damaged: '{name}' is missing"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("before", "settings", "today", "left"),
+    [
+        (
+            {"strategy": "evolution-pareto", "evaluator": "inherit"},
+            {"strategy": {"population": 4}, "evaluator": {"epochs": 2}},
+            {"strategy": "nsga-ii", "evaluator": "weight-inheritance"},
+            {"strategy": {"population": 4}, "evaluator": {"epochs": 2}},
+        ),
+        (
+            {"strategy": "nac", "evaluator": "predictor:mlp"},
+            {
+                "strategy": {"solver": "gates-only", "relaxation": "unit"},
+                "evaluator": {"measured_by": "inherit"},
+            },
+            {"strategy": "nac", "evaluator": "predictor:mlp"},
+            {
+                "strategy": {"solver": "frozen-weights", "relaxation": "unit-norm"},
+                "evaluator": {"measured_by": "weight-inheritance"},
+            },
+        ),
+        (
+            {"strategy": "bandit"},
+            {"strategy": {"algorithm": "manas", "credit": "lsq", "eta": 0.1, "mixing": 0.1,
+                          "level": 1, "explore": 0.75, "local": "ucb", "epsilon": 0.3, "ucb": 0.1}},
+            {"strategy": "manas"},
+            {"strategy": {"credit": "lsq", "eta": 0.1, "mixing": 0.1}},
+        ),
+    ],
+)  # fmt: skip
+def test_a_run_of_before_is_taken_up_by_names_of_today(
+    tmp_path: Path,
+    before: dict[str, Any],
+    settings: dict[str, Any],
+    today: dict[str, Any],
+    left: dict[str, Any],
+) -> None:
+    create(tmp_path, **before, settings=settings)
+    config = load(tmp_path).config
+    assert {word: config[word] for word in today} == today
+    assert config["settings"] == left
+    assert create(tmp_path, **today, settings=left).config == config
+
+
+def test_a_damaged_name_or_group_is_left_as_it_is(tmp_path: Path) -> None:
+    create(tmp_path, strategy=3, evaluator="inherit", settings={"strategy": [], "evaluator": None})
+    assert load(tmp_path).config["evaluator"] == "inherit"
