@@ -1,4 +1,7 @@
-"""LINAS: measure a batch, learn a predictor of each objective, let NSGA-II search on predictions.
+"""LINAS: NSGA-II on a predictor, iterated (lightweight iterative NAS).
+
+Measure a batch, learn a predictor of each objective, let NSGA-II search on predictions, measure
+the best that it found, and so on.
 
 Source: Cummings et al., A Hardware-Aware Framework for Accelerating Neural Architecture Search
 Across Modalities (DyNAS-T), arXiv:2205.10358, sec. 3.
@@ -39,7 +42,7 @@ class LINASSettings:
     predictions: int = setting(5000, "made in each search on predictions")
     crossover: float = setting(0.9, "of the search on predictions, chance of two parents")
     mutations: float = setting(1.0, "of the search on predictions, decisions changed on average")
-    predictor: str = setting("ridge-or-svr", f"one of {', '.join(sorted(PREDICTORS))}")
+    predictor: str = setting("ridge-or-svr", f"of an objective: {', '.join(sorted(PREDICTORS))}")
 
     def __post_init__(self) -> None:
         if self.predictor not in PREDICTORS:
@@ -59,12 +62,16 @@ class LINASSettings:
 @registry.register(
     "strategies",
     "linas",
-    "batches found by NSGA-II on predictors that are refitted after each (DyNAS-T)",
+    "NSGA-II on a predictor, iterated: batches that are measured, learned and searched (DyNAS-T)",
     "Cummings et al., A Hardware-Aware Framework for Accelerating Neural Architecture Search "
     "Across Modalities, arXiv:2205.10358",
 )
 class LINAS(Strategy):
-    """Heeds any number of objectives. Failures count as the worst of every objective."""
+    """NSGA-II proposes a batch by its predictions, whose results the predictors are refitted to.
+
+    Heeds any number of objectives. Failures count as the worst of every objective. Predictors are
+    any of `nas.predictors`; the paper's are ridge and support-vector regression.
+    """
 
     Settings = LINASSettings
     several_objectives = True

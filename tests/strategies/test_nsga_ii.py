@@ -15,7 +15,6 @@ from nas.space import Architecture
 from nas.strategies.nsga_ii import NSGA2, NSGA2Settings, breed, survivors
 from nas.strategies.random import RandomSearch
 from nas.strategies.strategy import Strategy
-from nas.strategies.variation import mutated
 
 BOTH = Objective("accuracy,-cost")
 
@@ -76,12 +75,6 @@ def test_children_are_valid() -> None:
     parents = space.sample_choices(rng, 30)
     children = breed(space, parents, rng.random((30, 2)), 200, NSGA2Settings(mutations=2.0), rng)
     assert space.valid(children).all()
-
-
-def test_what_has_no_mutation_stays() -> None:
-    space, rng = Grid(3, 2, even=True), np.random.default_rng(0)
-    rows = space.sample_choices(rng, 3)
-    assert (mutated(space, rows, rng) == rows).all()
 
 
 # -- the strategy ---------------------------------------------------------------------------------
