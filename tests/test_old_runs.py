@@ -18,7 +18,9 @@ import pytest
 
 import nas
 from nas import cli
+from nas.data import load_data
 from nas.errors import NasError
+from nas.training import evaluate
 
 FIXTURES = Path(__file__).parent / "fixtures"
 NAMES = sorted(path.name for path in (FIXTURES / "runs").iterdir())
@@ -177,6 +179,11 @@ def test_what_was_found_is_trained_and_exported(folder: Path, command: Commands)
 
 @parametrised(WITH_WEIGHTS)
 def test_inherited_weights_are_exported(folder: Path, command: Commands) -> None:
+    """They are what was measured, and go into a file."""
+    run = nas.load(folder)
+    task = load_data(run.config["data"], run.config["seed"], "cpu", False, run.settings("data"))
+    measured = evaluate(run.best.build(weights="inherited"), task, "valid", 64)
+    require_close(measured, {name: run.best.metrics[name] for name in measured})
     to = ["--to", "python", "--weights", "inherited", "--out", "network.py"]
     command("export", folder, *to)
     assert "class" in Path("network.py").read_text()
