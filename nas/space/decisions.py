@@ -29,6 +29,10 @@ class _Condition:
 
     parents: tuple[tuple[int, tuple[int, ...]], ...] = field(default=())
 
+    def holds(self, row: list[int], active: list[bool]) -> bool:
+        """Tell whether it does in one row, of which the earlier decisions are known."""
+        return any(active[parent] and row[parent] in options for parent, options in self.parents)
+
 
 class Decisions(ABC):
     """The decisions of a space; which are active, which combinations are valid, which are equal."""
@@ -97,14 +101,31 @@ class Decisions(ABC):
 
     def active(self, choices: Choices) -> NDArray[np.bool_]:
         """Tell which decisions matter, for a population [n, d]; returns a mask [n, d]."""
+        if len(choices) == 1 and not self._has_functions:
+            return np.array([self._active_row(choices[0].tolist())], dtype=np.bool_)
         mask = np.ones(choices.shape, dtype=np.bool_)
         for column, condition in enumerate(self._conditions):
             if condition.parents:
                 mask[:, column] = False
             for parent, options in condition.parents:
-                mask[:, column] |= mask[:, parent] & np.isin(choices[:, parent], options)
-            mask[:, column] &= self._condition_holds(column, choices, mask)
+                chosen = choices[:, parent, None] == np.array(options)
+                mask[:, column] |= mask[:, parent] & chosen.any(1)
+            if self._has_functions:
+                mask[:, column] &= self._condition_holds(column, choices, mask)
         return mask
+
+    @cached_property
+    def _has_functions(self) -> bool:
+        return type(self)._condition_holds is not Decisions._condition_holds
+
+    def _active_row(self, row: list[int]) -> list[bool]:
+        """Do as `active` in plain Python, which is faster for one architecture."""
+        active = [True] * len(row)
+        if self._conditional:
+            for column, condition in enumerate(self._conditions):
+                if condition.parents:
+                    active[column] = condition.holds(row, active)
+        return active
 
     def _condition_holds(
         self, column: int, choices: Choices, mask: NDArray[np.bool_]
