@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING
 
-from nas.lazy import importer
+from nas.lazy import export_lazily
 
 __version__ = "0.1.0"
 
@@ -65,20 +63,8 @@ _HOME = {
 
 __all__ = sorted([*_HOME, "__version__"])
 
-if not TYPE_CHECKING:
-    __getattr__ = importer(__name__, _HOME)
+export_lazily(__name__, _HOME)
 
 
 def __dir__() -> list[str]:
     return list(__all__)
-
-
-class _Package(ModuleType):
-    """Keeps `nas.search` and `nas.export` functions when the wings of these names are imported."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name in _HOME and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

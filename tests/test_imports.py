@@ -67,6 +67,22 @@ def test_help_is_light() -> None:
     assert "search" in loaded and loaded.endswith("[]\n")
 
 
+@pytest.mark.parametrize("command", [["data"], ["bench", "list"]])
+def test_lists_that_need_no_torch_do_without(command: list[str], nas_home: Path) -> None:
+    printed = run(
+        "import sys\n"
+        "from nas.cli import main\n"
+        f"sys.argv = {['nas', *command]!r}\n"
+        "try:\n"
+        "    main()\n"
+        "except SystemExit as end:\n"
+        "    assert not end.code\n"
+        "print('torch' in sys.modules)"
+    )
+    assert "digits" in printed or "nas-bench-201" in printed
+    assert printed.endswith("False\n")
+
+
 def test_spaces_without_a_network_do_without_torch() -> None:
     """Architectures are drawn, written and read without it."""
     loaded = run(

@@ -7,7 +7,6 @@ from typing import Any
 
 from nas import registry
 from nas.errors import unknown
-from nas.evaluators import COSTS
 from nas.search_spaces import resolve_space, space_options
 from nas.task import KINDS
 
@@ -120,6 +119,8 @@ def _all_parts() -> list[str]:
 
 def list_evaluators(name: str | None) -> list[Entry]:
     """Return the evaluators."""
+    from nas.evaluators import COSTS
+
     entries = []
     for entry in _chosen("evaluators", name):
         line = _head(entry)

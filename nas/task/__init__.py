@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nas.lazy import importer
+from nas.lazy import export_lazily
 from nas.task.arrays import Labels, channel_statistics, check_labels
 from nas.task.augment import Augmentation
 from nas.task.device import check_memory, find_device, memory_size
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nas.task.judging import Output
     from nas.task.task import Input, Task
 else:
-    __getattr__ = importer(
+    export_lazily(
         __name__,
         {
             "GraphExamples": "nas.task.examples.graphs",
