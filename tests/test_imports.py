@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from importlib import import_module
 from pathlib import Path
 
@@ -194,6 +195,18 @@ def test_wings_are_entered_by_their_front_door() -> None:
         if parts[1] in wings() and parts[1] != name
     ]
     assert not inside
+
+
+@pytest.mark.parametrize("name", sorted(wings()))
+def test_files_of_a_wing_import_each_other_in_no_circle(name: str) -> None:
+    """Nor for type checking only: what both sides need is a file of its own, or a protocol."""
+    files = {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts): file
+        for file in wings()[name].rglob("*.py")
+        if file.name != "__init__.py"
+    }
+    order = TopologicalSorter({m: {*imported(file)} & {*files} for m, file in files.items()})
+    order.prepare()  # raises CycleError, which names a circle
 
 
 @pytest.mark.parametrize("name", sorted(wings()))
