@@ -64,7 +64,6 @@ def load_data(
         download: Whether missing data may be fetched.
         settings: Of the source.
     """
-    from nas.data.load import load_task
     from nas.task import Task, find_device
 
     if device.startswith("meta"):
