@@ -190,12 +190,19 @@ class Decisions(ABC):
         """
         if type(self).canonical is not Decisions.canonical:
             choices = self.to_array([self.canonical(a) for a in self.from_array(choices)])
-        if prod(self.cardinalities) < 2**63:
-            weights = [prod(self.cardinalities[i + 1 :]) for i in range(len(self.cardinalities))]
-            return (choices @ np.array(weights, dtype=np.int64)).astype(np.uint64)
+        if self._place_values is not None:
+            return (choices @ self._place_values).astype(np.uint64)
         rows = np.ascontiguousarray(choices, dtype="<i8")
         digests = (blake2b(row.tobytes(), digest_size=8).digest() for row in rows)
         return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
+
+    @cached_property
+    def _place_values(self) -> NDArray[np.int64] | None:
+        """What an option counts in a number of all rows, a decision each; None if they are many."""
+        counts = self.cardinalities
+        if prod(counts) >= 2**63:
+            return None
+        return np.array([prod(counts[i + 1 :]) for i in range(len(counts))], dtype=np.int64)
 
     # -- as arrays ----------------------------------------------------------------------------
 
