@@ -1,10 +1,14 @@
-"""Tiny data that any test may use."""
+"""How the tests use the machine; tiny data that any test may use."""
 
 from __future__ import annotations
 
+import gc
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # a process a core; before torch is imported
 
 import numpy as np
 import pytest
@@ -12,6 +16,23 @@ from tiny import tiny_arrays
 
 from nas import search  # noqa: F401  (loads the module that a fixture changes)
 from nas.task import Task
+
+_FEW = 6
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Run few files in this process: `-n auto` would take longer to start than they take."""
+    paths = [Path(argument.partition("::")[0]) for argument in config.args]
+    single = all("::" in argument for argument in config.args)
+    files = sum(1 if path.is_file() else len(list(path.rglob("test_*.py"))) for path in paths)
+    return 0 if single or files < _FEW else None
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was imported and collected out of the garbage collector's rounds, and have few."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
 
 
 @pytest.fixture(scope="session", autouse=True)
