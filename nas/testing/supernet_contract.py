@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
-from typing import Any
+from typing import Any, ClassVar
 from unittest import SkipTest
 
 import numpy as np
@@ -24,15 +24,39 @@ __all__ = ["SupernetContract"]
 class SupernetContract(Contract):
     """What holds for every supernet."""
 
+    _shared: ClassVar[tuple[Supernet, dict[str, Tensor]] | None] = None
+    """The supernet of all tests of a class, and the tensors that it starts with."""
+
     def make_supernet(self, space: SearchSpace) -> Supernet:
-        """Return the supernet, in float64 and with batch norm that is not at its start."""
+        """Return the supernet, in float64 and with batch norm that is not at its start.
+
+        The tests of a class share it: each gets it as if it were new.
+        """
+        made = vars(type(self)).get("_shared")
+        if made is None:
+            supernet = self._new_supernet(space)
+            made = supernet, {name: tensor.clone() for name, tensor in _all_tensors(supernet)}
+            type(self)._shared = made
+        supernet, start = made
+        with torch.no_grad():
+            for name, tensor in _all_tensors(supernet):
+                tensor.copy_(start[name])
+        supernet.zero_grad()
+        return supernet.train()
+
+    @classmethod
+    def teardown_class(cls) -> None:
+        """Forget the supernet."""
+        cls._shared = None
+
+    def _new_supernet(self, space: SearchSpace) -> Supernet:
         torch.manual_seed(0)
         try:
             supernet = supernet_of(space, self.make_task(), **self.supernet_options)
         except NasError as reason:
             raise SkipTest(str(reason)) from None
         with torch.no_grad():
-            for name, tensor in chain(supernet.named_parameters(), supernet.named_buffers()):
+            for name, tensor in _all_tensors(supernet):
                 if tensor.ndim == 1 and tensor.is_floating_point():
                     start = -0.5 if name.endswith(("bias", "running_mean")) else 0.5
                     tensor.uniform_(start, start + 1)
@@ -153,6 +177,10 @@ class SupernetContract(Contract):
         for a in self.draw(space, self.networks):
             built = space.build(a, self.make_task(), **self.matching_settings)
             assert _shapes(built) == _shapes(supernet.extract(a))
+
+
+def _all_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    return chain(module.named_parameters(), module.named_buffers())
 
 
 def _shapes(network: nn.Module) -> dict[str, torch.Size]:
