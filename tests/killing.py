@@ -10,11 +10,14 @@ As a script it reads one JSON request a line and answers each with one: see `Nas
 
 from __future__ import annotations
 
+import gc
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -23,13 +26,16 @@ from typing import Any
 _IMPORTED_LATER = (  # by commands, when they need it: here once, before the forks
     "matplotlib.backends.backend_agg",
     "matplotlib.figure",
+    "nas.data.npz",
     "nas.drawing.draw",
     "nas.reporting.report",
     "nas.search",
+    "nas.search_spaces.cells.supernetworks",
     "nas.strategies.differentiable.strategy",
     "optuna.storages.journal",
     "safetensors.torch",
     "torch._dynamo",
+    "torch.utils.serialization",
 )
 _TOUCHES = ("open", "os.rename", "os.remove", "os.truncate", "os.symlink", "os.mkdir")
 
@@ -104,6 +110,7 @@ def _serve() -> None:
         import_module(name)
     from nas import cli
 
+    _warm_up(cli)
     for line in sys.stdin:
         request = json.loads(line)
         read, write = os.pipe()
@@ -117,6 +124,25 @@ def _serve() -> None:
         _, status = os.waitpid(child, 0)
         answer = {"status": os.waitstatus_to_exitcode(status), "moments": moments}
         print(json.dumps(answer), flush=True)
+
+
+def _warm_up(cli: Any) -> None:
+    """Do once what every command would do for itself: find all parts, read the fonts."""
+    from matplotlib.figure import Figure
+
+    from nas import registry
+
+    for kind in registry.KINDS:
+        registry.names(kind)
+    figure = Figure(layout="constrained")
+    figure.subplots().set_title("x")
+    for form in ("png", "svg"):
+        figure.savefig(io.BytesIO(), format=form)
+    for command in ("search", "resume"):
+        sys.argv = ["nas", command, "--help"]
+        with redirect_stdout(io.StringIO()), suppress(SystemExit):
+            cli.main()
+    gc.freeze()
 
 
 def _command(cli: Any, request: dict[str, Any], moments: int) -> None:
