@@ -10,17 +10,26 @@ from __future__ import annotations
 import importlib.util
 import pkgutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nas.aliases import current
+from nas.aliases import current, renamed
 from nas.errors import NasError, unknown
 
-__all__ = ["KINDS", "Entry", "get", "import_object", "names", "register", "resolve_entry"]
+__all__ = [
+    "KINDS",
+    "Entry",
+    "choose",
+    "get",
+    "import_object",
+    "names",
+    "register",
+    "resolve_entry",
+]
 
 KINDS = {
     "search_spaces": "search space",
@@ -145,6 +154,27 @@ def resolve_entry(kind: str, text: str) -> tuple[Entry, dict[str, Any]]:
         takes = f"write {name}:{argument.upper()}" if argument else f"write {name}"
         raise NasError(f"{KINDS[kind]} '{text}': {takes}")
     return entry, {argument: value}
+
+
+def choose(
+    kind: str, text: str, given: Mapping[str, Any]
+) -> tuple[str, Callable[..., Any], dict[str, Any]]:
+    """Find a part of a search by what a user wrote.
+
+    Args:
+        kind: "strategies" or "evaluators".
+        text: `NAME` or `NAME:VALUE`, of today or of before.
+        given: Setting -> value; they go before what `text` says.
+
+    Returns:
+        The name as a run records it, the factory, and the settings.
+
+    Raises:
+        NasError: As `resolve_entry`.
+    """
+    name, settings = renamed(kind, text, given)
+    entry, argument = resolve_entry(kind, name)
+    return ":".join([entry.name, *argument.values()]), entry.factory, {**argument, **settings}
 
 
 def import_object(reference: str) -> Any:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from nas import registry
-from nas.aliases import renamed
 from nas.errors import NasError, unknown
 from nas.evaluators.evaluator import COSTS, Context, Evaluator, costs_for
 from nas.objective import Limit, Objective
@@ -109,8 +108,5 @@ def choose_evaluator(text: str, given: Mapping[str, Any]) -> EvaluatorChoice:
     Raises:
         NasError: For an unknown name.
     """
-    name, settings = renamed("evaluators", text, given)
-    entry, argument = registry.resolve_entry("evaluators", name)
-    kind: Any = entry.factory
-    name = ":".join([entry.name, *argument.values()])
-    return EvaluatorChoice(name, kind, {**argument, **settings})
+    name, factory, settings = registry.choose("evaluators", text, given)
+    return EvaluatorChoice(name, cast("type[Evaluator]", factory), settings)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from nas import registry
-from nas.aliases import renamed
 from nas.errors import NasError
 from nas.objective import Objective
 from nas.settings import fill_if_any
@@ -111,8 +110,4 @@ def choose_strategy(text: str, given: Mapping[str, Any]) -> StrategyChoice:
     Raises:
         NasError: For an unknown name.
     """
-    name, settings = renamed("strategies", text, given)
-    entry, argument = registry.resolve_entry("strategies", name)
-    return StrategyChoice(
-        ":".join([entry.name, *argument.values()]), entry.factory, {**argument, **settings}
-    )
+    return StrategyChoice(*registry.choose("strategies", text, given))
