@@ -107,7 +107,8 @@ class Nas:
 def _serve() -> None:
     """Answer requests until standard input ends."""
     for name in _IMPORTED_LATER:
-        import_module(name)
+        with suppress(ModuleNotFoundError):  # not every version of PyTorch has all of them
+            import_module(name)
     from nas import cli
 
     _warm_up(cli)
