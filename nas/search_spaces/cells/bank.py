@@ -21,6 +21,13 @@ from nas.search_spaces.cells.slots import Slots
 __all__ = ["Bank"]
 
 
+class _Shared(tuple[nn.Module, ...]):
+    """Modules that copies of a bank share, as each use sets their mode and tensors anew."""
+
+    def __deepcopy__(self, memo: dict[int, object]) -> _Shared:
+        return self
+
+
 class Bank(nn.Module):
     """Operations of one kind on all edges of a group.
 
@@ -34,9 +41,15 @@ class Bank(nn.Module):
         super().__init__()
         self.slots = len(operations)
         self.edges, self.targets = edges, targets
-        # What a slot is, without its tensors; not submodules.
+        # What a slot is; not submodules.
         each = len(operations) * targets // edges  # slots of one state
-        self.templates = tuple(copy.deepcopy(op).to("meta") for op in operations[:each:targets])
+        self.templates = _Shared(operations[:each:targets])
+
+    def strip(self) -> None:
+        """Take the tensors out of the templates, but for modules that the bank goes on to use."""
+        own = {*self.modules()}
+        kept = [copy.deepcopy(op) if own & {*op.modules()} else op for op in self.templates]
+        self.templates = _Shared(op.to("meta") for op in kept)
 
     def state(self, slot: int) -> dict[str, Tensor]:
         """Return views of one slot's tensors, by their names in the operation."""
@@ -69,7 +82,7 @@ class Bank(nn.Module):
         return torch.func.functional_call(template, self.state(slot), (x,))
 
     def template(self, slot: int) -> nn.Module:
-        """Return what a slot is, without its tensors."""
+        """Return what a slot is; its tensors are to be replaced."""
         return self.templates[slot // self.targets % len(self.templates)]
 
     def _follow(self, template: nn.Module, layer: nn.BatchNorm2d) -> None:

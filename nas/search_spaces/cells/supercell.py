@@ -105,6 +105,7 @@ class SuperCell(nn.Module):
             copies = [option for _ in group.sources for option in options for _ in group.targets]
             made = [self.options.operation(option, self.channels, stride) for option in copies]
             bank = kind(made, len(group.edges), len(group.targets))
+            bank.strip()
             banks["+".join(names[option] for option in options)] = bank
             self.keys[-1].append((group, options))
         return banks
