@@ -38,7 +38,10 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def nas_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder of benchmark tables of the tests' own; what is built in is made there once."""
-    folder = tmp_path_factory.mktemp("home")
+    base = tmp_path_factory.getbasetemp()
+    place = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base  # one for all workers
+    folder = place / "home"
+    folder.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NAS_HOME", str(folder))
         yield folder
