@@ -72,7 +72,8 @@ def search(
         seed: Of every random choice.
         device: "auto", "cpu", "cuda", "cuda:1" ...
         out: The run folder; None is `runs/<space>-<strategy>-<data>-s<seed>`.
-        settings: Group -> setting -> value, such as {"strategy": {"epochs": 10}}; see `GROUPS`.
+        settings: Group -> setting -> value, such as {"strategy": {"epochs": 10}}; groups are
+            space, strategy, supernet, network, evaluator and data.
         download: Whether missing data may be fetched.
         progress: Where to report; None is standard error.
 
@@ -105,10 +106,8 @@ def _open_run(plan: Plan, out: Path | None) -> Run:
     if out is not None:
         return Run.create(out, plan.config, plan.space)
     config = plan.config
-    source = str(
-        config["data" if plan.evaluator.factory.uses_data else "evaluator"]
-    )  # what is judged on
-    data = Path(source.rpartition(":")[2]).stem
+    judged_on = "data" if plan.evaluator.factory.uses_data else "evaluator"
+    data = Path(str(config[judged_on]).rpartition(":")[2]).stem
     strategy = config["strategy"].replace(":", "-")
     space = re.sub("[:,]", "-", plan.space.name)
     stem = f"{space}-{strategy}-{data}-s{config['seed']}"
