@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from nas import registry
-from nas.aliases import renamed
-from nas.errors import NasError, unknown
+from nas.errors import NasError
 from nas.objective import Objective
-from nas.registry import resolve_entry
-from nas.settings import fill
+from nas.settings import fill_if_any
 from nas.space import SearchSpace
-from nas.strategies import Strategy
+from nas.strategies import Strategy, choose_strategy
 
 __all__ = ["Contestant", "contestant"]
 
@@ -47,20 +45,14 @@ def contestant(name: str, settings: Mapping[str, Any] | None = None) -> Contesta
     Raises:
         NasError: For an unknown strategy or setting, and for one that trains a supernet.
     """
-    name, given = renamed("strategies", name, settings or {})
-    entry, argument = resolve_entry("strategies", name)
-    factory: Any = entry.factory
-    if not (isinstance(factory, type) and issubclass(factory, Strategy)):
+    chosen = choose_strategy(name, settings or {})
+    if not chosen.is_black_box:
         raise NasError(
-            f"strategy '{name}' trains gates in a supernet, which a table cannot stand for; "
+            f"strategy '{chosen.name}' trains gates in a supernet, which a table cannot stand for; "
             f"strategies that can be compared on tables: {', '.join(_black_box())}"
         )
-    values = {**argument, **given}
-    if factory.Settings is None:
-        for key in values:
-            raise unknown(f"setting of {name}", key, [])
-        return Contestant(name, factory, None)
-    return Contestant(name, factory, fill(factory.Settings, values, name))
+    filled = fill_if_any(chosen.factory.Settings, chosen.given, chosen.name)
+    return Contestant(chosen.name, chosen.factory, filled)
 
 
 def _black_box() -> list[str]:
