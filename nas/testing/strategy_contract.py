@@ -71,9 +71,9 @@ class StrategyContract:
     _first: ClassVar[list[Architecture] | None] = None
 
     def first_search(self) -> list[Architecture]:
-        """Return what a search with the first seed proposes, 4 at a time; made once a class."""
+        """Return what a search with the first seed proposes, 5 at a time; made once a class."""
         if vars(type(self)).get("_first") is None:
-            type(self)._first = self.searched(self.strategy(), [4] * self.rounds)
+            type(self)._first = self.searched(self.strategy(), [5] * self.rounds)
         return list(type(self)._first or [])
 
     @classmethod
@@ -89,11 +89,11 @@ class StrategyContract:
 
     def test_the_same_seed_gives_the_same_proposals(self) -> None:
         first = self.first_search()
-        assert self.searched(self.strategy(), [4] * self.rounds) == first
+        assert self.searched(self.strategy(), [5] * self.rounds) == first
         if _least_size(self.make_space()) > 50:
             other = self.strategy(seed=1)
-            rounds = (first[i : i + 4] for i in range(0, len(first), 4))
-            assert any(proposals != self.searched(other, [4]) for proposals in rounds)
+            rounds = (first[i : i + 5] for i in range(0, len(first), 5))
+            assert any(proposals != self.searched(other, [5]) for proposals in rounds)
 
     def test_it_may_be_asked_again_before_it_is_told(self) -> None:
         strategy = self.strategy()
@@ -130,7 +130,7 @@ class StrategyContract:
         """The sign of an objective is heeded, and nothing but it."""
         strategy, found = self.strategy(objective="-score"), []
         for _ in range(self.rounds):
-            asked = strategy.ask(4)
+            asked = strategy.ask(5)
             strategy.tell([(a, _negated(self.judge(a))) for a in asked])
             found += asked
         assert found == self.first_search()
@@ -185,7 +185,7 @@ class StrategyContract:
     def test_saving_changes_nothing(self) -> None:
         strategy, found = self.strategy(), []
         for _ in range(self.rounds):
-            asked = strategy.ask(4)
+            asked = strategy.ask(5)
             strategy.state_dict()
             strategy.tell([(a, self.judge(a)) for a in asked])
             strategy.state_dict()
