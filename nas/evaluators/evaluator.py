@@ -146,6 +146,24 @@ class Evaluator(ABC):
         """
         del architecture, measurement
 
+    @property
+    def constant(self) -> bool:
+        """Whether an architecture is judged the same whenever it is evaluated.
+
+        Where it is not, a search evaluates what is proposed again, counts it, and at its end
+        evaluates its leaders once more.
+        """
+        return True
+
+    def final_scores(self, measurements: Sequence[Measurement]) -> list[float] | None:
+        """Return what each measurement counts when a search takes its result; larger is better.
+
+        None: what its objective says. Only for a search of what the evaluator names itself
+        (`objective_for`).
+        """
+        del measurements
+        return None
+
     def state_dict(self) -> dict[str, Any]:
         """Return what `observe` has changed, as plain values and tensors."""
         return {}

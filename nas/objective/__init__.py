@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from nas.objective.objective import Goal, Limit, Measurement, Objective, parse_limits
-from nas.objective.pareto import crowding_distance, non_dominated, non_dominated_sort
+from nas.objective.objective import BROKEN, Goal, Limit, Measurement, Objective, parse_limits
+from nas.objective.pareto import (
+    crowding_distance,
+    hypervolume,
+    non_dominated,
+    non_dominated_sort,
+)
 
 __all__ = [
-    "Goal", "Limit", "Measurement", "Objective", "crowding_distance", "non_dominated",
-    "non_dominated_sort", "parse_limits",
+    "BROKEN", "Goal", "Limit", "Measurement", "Objective", "crowding_distance", "hypervolume",
+    "non_dominated", "non_dominated_sort", "parse_limits",
 ]  # fmt: skip

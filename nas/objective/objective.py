@@ -11,7 +11,11 @@ from typing import Any, Literal
 
 from nas.errors import NasError
 
-__all__ = ["Goal", "Limit", "Measurement", "Objective", "parse_limits"]
+__all__ = ["BROKEN", "Goal", "Limit", "Measurement", "Objective", "parse_limits"]
+
+BROKEN = -1e100
+"""The score of what breaks a limit by nothing; no metric is as bad."""
+_LEAST_EXCESS = 1e-12  # of what is at a bound that it must be below
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,15 @@ class Limit:
             ">": value > self.bound, ">=": value >= self.bound,
         }[self.relation]  # fmt: skip
 
+    def excess(self, value: float) -> float:
+        """Return by how much a value is beyond the bound, in parts of the bound's size.
+
+        Above 0 where the limit is broken, otherwise at most 0. A bound of 0 has the size 1.
+        """
+        beyond = value - self.bound if self.relation.startswith("<") else self.bound - value
+        relative = beyond / (abs(self.bound) or 1.0)
+        return min(relative, 0.0) if self.allows(value) else max(relative, _LEAST_EXCESS)
+
     def refusal(self, metrics: Mapping[str, float]) -> str | None:
         """Say why metrics are not allowed; None where they are.
 
@@ -153,8 +166,8 @@ class Objective:
     """One metric or several, each to maximise or with a minus to minimise, under limits.
 
     `accuracy`, `-loss`, `accuracy,-latency`. What breaks a limit is worse than anything that does
-    not. With several metrics `metric`, `direction`, `value` and `score` are those of the first;
-    strategies for several use `scores`.
+    not, and the worse the more it breaks. With several metrics `metric`, `direction`, `value` and
+    `score` are those of the first; strategies for several use `scores`.
 
     Args:
         text: Metrics with commas between them.
@@ -198,17 +211,57 @@ class Objective:
 
     def allows(self, measurement: Measurement) -> bool:
         """Tell whether there is a measurement and it keeps every limit."""
-        return measurement.ok and all(not x.refusal(measurement.metrics) for x in self.limits)
+        return measurement.ok and self.violation(measurement) == 0
+
+    def excesses(self, measurement: Measurement) -> tuple[float, ...]:
+        """Return by how much each limit is broken (above 0), or by how much it is kept (to 0).
+
+        In parts of the limit's bound; empty without limits. Where a limit that was told first is
+        broken the rest may not be measured: of those it is as if they were just kept, 0.
+
+        Raises:
+            NasError: If a metric is not measured, and no other limit is broken.
+        """
+        metrics = measurement.metrics
+        found = [x.excess(metrics[x.metric]) for x in self.limits if x.metric in metrics]
+        if len(found) < len(self.limits) and not any(excess > 0 for excess in found):
+            for limit in self.limits:
+                limit.refusal(metrics)  # says which is not measured
+        return tuple(
+            x.excess(metrics[x.metric]) if x.metric in metrics else 0.0 for x in self.limits
+        )
+
+    def violation(self, measurement: Measurement) -> float:
+        """Return by how much limits are broken, added up; 0 where all are kept, inf for a failure.
+
+        Source: Deb, An Efficient Constraint Handling Method for Genetic Algorithms, CMAME 2000,
+        with each constraint in parts of its bound.
+        """
+        if not measurement.ok:
+            return math.inf
+        return sum(excess for excess in self.excesses(measurement) if excess > 0)
 
     def score(self, measurement: Measurement) -> float:
-        """Return a number that is larger for the better; -inf for a failure or a broken limit."""
+        """Return a number that orders by (feasible, -violation, value): larger is better.
+
+        The first metric, its sign turned where less is better; `BROKEN` * (1 + violation) for what
+        breaks a limit, so that anything that keeps them is better, and of the others what breaks
+        them less; -inf for a failure.
+        """
         if not measurement.ok:
             return -math.inf
-        value = self.goals[0].sign * self.goals[0].value(measurement)
-        return value if not self.limits or self.allows(measurement) else -math.inf
+        violation = self.violation(measurement) if self.limits else 0.0
+        if violation > 0:
+            return BROKEN * (1 + violation)
+        return self.goals[0].sign * self.goals[0].value(measurement)
 
     def scores(self, measurement: Measurement) -> tuple[float, ...]:
-        """Return a number a metric, larger for the better; all -inf where `score` is."""
-        if self.score(measurement) == -math.inf:
-            return (-math.inf,) * len(self.goals)
+        """Return a number a metric, larger for the better.
+
+        All are `score` where that is not a value: then who dominates whom is constrained
+        domination (Deb et al., NSGA-II, IEEE TEC 2002, def. 1).
+        """
+        score = self.score(measurement)
+        if score <= BROKEN:
+            return (score,) * len(self.goals)
         return tuple(goal.sign * goal.value(measurement) for goal in self.goals)

@@ -17,10 +17,12 @@ __all__ = ["Strategy"]
 class Strategy(ABC):
     """Ask for architectures, tell what was measured.
 
-    Dropping duplicates, handling failures and recording are the search loop's business: a proposal
-    that is known already is told at once with its known measurement. A subclass that has settings
-    names a dataclass as `Settings`. `ask` may be called again before anything was told; `tell`
-    takes results in any order, of any number, also of architectures that were not asked for.
+    Dropping duplicates, handling failures and recording are the search loop's business. Where the
+    evaluator's answers are constant, a strategy is reminded at once of the measurement of a
+    proposal that is known already (`remind`); where they change, it is evaluated again. A subclass
+    that has settings names a dataclass as `Settings`. `ask` may be called again before anything
+    was told; `tell` takes results in any order, of any number, also of architectures that were not
+    asked for: those that a search was started from come before the first `ask`.
 
     Args:
         space: What to search; only its decisions and populations may be used.
@@ -54,6 +56,36 @@ class Strategy(ABC):
     def tell(self, results: Sequence[tuple[Architecture, Measurement]]) -> None:
         """Learn from measurements; nothing by default."""
         del results
+
+    def remind(self, results: Sequence[tuple[Architecture, Measurement]]) -> None:
+        """Take what is known of proposals that were evaluated before.
+
+        Nothing new was measured, and nothing of the budget was spent. By default it is told like
+        all else; a strategy whose every result is a step of learning should learn nothing here.
+        """
+        self.tell(results)
+
+    def learn_prior(self, results: Sequence[tuple[Architecture, Measurement]]) -> bool:
+        """Use results of another task, before the first `ask`; tell whether it can do that.
+
+        Their metrics are not on the scale of those that will be told.
+        """
+        del results
+        return False
+
+    # -- the budget ---------------------------------------------------------------------------
+
+    @classmethod
+    def defaults(cls, evaluations: int) -> dict[str, Any]:
+        """Return the settings whose defaults follow from the number of evaluations."""
+        del evaluations
+        return {}
+
+    @classmethod
+    def initial_evaluations(cls, settings: Any) -> int:
+        """Return how many results it takes before proposals depend on any."""
+        del settings
+        return 0
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that changes, as plain values and tensors."""

@@ -5,10 +5,18 @@ from __future__ import annotations
 import json
 import math
 
+import numpy as np
 import pytest
 
 from nas.errors import NasError
-from nas.objective import Limit, Measurement, Objective, parse_limits
+from nas.objective import (
+    BROKEN,
+    Limit,
+    Measurement,
+    Objective,
+    non_dominated_sort,
+    parse_limits,
+)
 
 
 def test_a_metric_is_maximised_or_with_a_minus_minimised() -> None:
@@ -126,7 +134,44 @@ def test_a_broken_limit_is_worse_than_anything_that_keeps_it() -> None:
     large = Measurement({"accuracy": 0.9, "params": 2e6, "loss": 1.0})
     assert objective.allows(small) and not objective.allows(large)
     assert objective.score(small) == 0.1
-    assert objective.score(large) == -math.inf
+    assert -math.inf < objective.score(large) < BROKEN < objective.score(small)
     assert objective.limits[0].refusal(large.metrics) == "params is 2M, not params<1M"
     with pytest.raises(NasError, match="'params' is not measured; measured is accuracy"):
         objective.score(Measurement({"accuracy": 0.5}))
+
+
+def test_what_breaks_limits_is_ordered_by_how_much() -> None:
+    objective = Objective("accuracy,-params", parse_limits("params<1M, loss<=2"))
+    slightly = Measurement({"accuracy": 0.1, "params": 1.1e6, "loss": 1.0})
+    much = Measurement({"accuracy": 0.9, "params": 3e6, "loss": 4.0})
+    assert objective.excesses(slightly) == pytest.approx((0.1, -0.5))
+    assert objective.excesses(much) == pytest.approx((2.0, 1.0))
+    assert objective.violation(much) == pytest.approx(3.0)
+    assert objective.score(slightly) > objective.score(much) > -math.inf
+    assert all(
+        a > b for a, b in zip(objective.scores(slightly), objective.scores(much), strict=True)
+    )
+    failure = Measurement(error="it broke")
+    assert objective.violation(failure) == math.inf and objective.score(failure) == -math.inf
+
+
+def test_a_limit_that_is_missed_by_nothing_is_broken() -> None:
+    at = Measurement({"accuracy": 0.5, "params": 1e6})
+    assert Objective("accuracy", parse_limits("params<1M")).violation(at) > 0
+    assert Objective("accuracy", parse_limits("params<=1M")).violation(at) == 0
+
+
+def test_what_broke_a_limit_need_not_be_measured_further() -> None:
+    objective = Objective("accuracy", parse_limits("latency<5,load<2"))
+    stopped = Measurement({"latency": 10.0})
+    assert objective.excesses(stopped) == pytest.approx((1.0, 0.0))
+    assert objective.score(stopped) == pytest.approx(2 * BROKEN)
+    with pytest.raises(NasError, match="'load' is not measured"):
+        objective.score(Measurement({"latency": 4.0, "accuracy": 0.9}))
+
+
+def test_feasible_rows_dominate_and_less_violation_dominates_more() -> None:
+    objective = Objective("accuracy,-latency", parse_limits("latency<5"))
+    found = [(0.9, 9.0), (0.95, 12.0), (0.5, 4.0), (0.6, 4.5)]
+    rows = [objective.scores(Measurement({"accuracy": a, "latency": t})) for a, t in found]
+    assert non_dominated_sort(np.array(rows)).tolist() == [1, 2, 0, 0]
