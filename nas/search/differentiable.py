@@ -68,6 +68,10 @@ class _Loop:
         drop_last = leaves_one(self.task, "valid", size)
         return self.task.batches("valid", size, drop_last=drop_last)
 
+    def gate_batches(self, epoch: int) -> Iterable[Batch]:
+        """Return shuffled, augmented batches of the gates' half, again and again."""
+        return chain.from_iterable(self._batches("valid", epoch * 1000 + n) for n in count())
+
     def _batches(self, split: str, epoch: int) -> Iterable[Batch]:
         size = self.strategy.settings.batch_size
         return self.task.batches(
@@ -118,11 +122,9 @@ class _Loop:
 
     def _steps(self, epoch: int) -> dict[str, float]:
         """Take all steps of an epoch; return mean losses and accuracies."""
-        valid = chain.from_iterable(
-            self._batches("valid", epoch * 1000 + again) for again in count()
-        )
         sums: Counter[str] = Counter()
-        for train_batch, valid_batch in zip(self._batches("train", epoch), valid, strict=False):
+        pairs = zip(self.train_batches(epoch), self.gate_batches(epoch), strict=False)
+        for train_batch, valid_batch in pairs:
             sums.update(self._step(train_batch, valid_batch))
         figures = {}
         for split in ("train", "valid"):

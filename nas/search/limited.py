@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import networkx as nx
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from nas.errors import NasError
 from nas.objective import Limit
 from nas.space import Architecture, Choices, Path, Scores, SearchSpace
+from nas.storage import seed_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,7 +25,10 @@ __all__ = ["Costs", "LimitedSpace"]
 Costs = Callable[[Sequence[Architecture]], Sequence[Mapping[str, float]]]
 """Architectures -> what is known of each without evaluating it, such as {"params": 3.3e6}."""
 
-_MAX_DRAWS = 1000
+_STARTS = 10  # random architectures in a row that no repair makes keep the limits
+_BRANCHES = 8  # changes that a step of a repair chooses among
+_MOST_STALLS = 8  # steps of it in a row that make nothing better
+_TRIES = 20  # of a change, before it is repaired
 
 
 class LimitedSpace(SearchSpace):
@@ -39,6 +44,8 @@ class LimitedSpace(SearchSpace):
         warn: Where to say, once, that there are costs which cannot be told.
     """
 
+    rejection_draws: ClassVar[int] = 64
+
     def __init__(
         self,
         space: SearchSpace,
@@ -53,6 +60,7 @@ class LimitedSpace(SearchSpace):
         self.name, self.description = space.name, space.description
         self.decisions, self.identity_ops = space.decisions, space.identity_ops
         self._refusals: dict[Architecture, str | None] = {}
+        self._violations: dict[Architecture, float] = {}
 
     @property
     def size(self) -> int:
@@ -71,12 +79,20 @@ class LimitedSpace(SearchSpace):
 
     def _refused(self, architectures: Sequence[Architecture]) -> list[str | None]:
         """Return why architectures, valid without the limits, are refused; None for the others."""
+        self._judge(architectures)
+        return [self._refusals[a] for a in architectures]
+
+    def _judge(self, architectures: Sequence[Architecture]) -> None:
+        """Find out what of the limits architectures break, and by how much, once each."""
         new = [a for a in dict.fromkeys(architectures) if a not in self._refusals]
         for architecture, costs in zip(new, self._costs(new), strict=True):
             if isinstance(costs, str):
                 self._count_untold(architecture, costs)
-            self._refusals[architecture] = costs if isinstance(costs, str) else self._broken(costs)
-        return [self._refusals[a] for a in architectures]
+                self._refusals[architecture], self._violations[architecture] = costs, math.inf
+                continue
+            self._refusals[architecture] = self._broken(costs)
+            excesses = (limit.excess(costs[limit.metric]) for limit in self.limits)
+            self._violations[architecture] = sum(e for e in excesses if e > 0)
 
     def _count_untold(self, architecture: Architecture, reason: str) -> None:
         self.untold += 1
@@ -96,23 +112,102 @@ class LimitedSpace(SearchSpace):
                 return [f"its costs cannot be told: {type(error).__name__}: {error}"]
         return [cost for a in architectures for cost in self._costs([a])]
 
+    # -- what keeps the limits ----------------------------------------------------------------
+
     def sample_choices(self, rng: np.random.Generator, n: int) -> Choices:
-        """Draw a population as the space without limits does, and keep what keeps the limits."""
+        """Draw a population as the space without limits does, and keep what keeps the limits.
+
+        Where few do, what breaks them is repaired instead of being drawn again for ever.
+        """
         found = [np.zeros((0, len(self.decisions)), dtype=np.int64)]
         missing, draws, rows = n, 0, found[0]
         while missing > 0:
-            if draws >= _MAX_DRAWS * n:
-                [reason] = self._refused(self.from_array(rows[-1:]))
-                untold = f", the costs of {self.untold} cannot be told" if self.untold else ""
-                raise NasError(
-                    f"space '{self.name}': {n - missing} of {draws} architectures keep the limits "
-                    f"({', '.join(map(str, self.limits))}){untold}; of the last, {reason}"
-                )
             rows = self.space.sample_choices(rng, missing)
             draws += len(rows)
             found.append(rows[self.feasible(rows)])
             missing -= len(found[-1])
+            if missing and draws >= self.rejection_draws * n:
+                found.append(self._made(rng, missing, rows[-1:]))
+                missing = 0
         return np.concatenate(found)
+
+    def _made(self, rng: np.random.Generator, n: int, refused: Choices) -> Choices:
+        """Return n architectures [n, d] that keep the limits, repaired from random ones."""
+        found: list[Choices] = []
+        missed = 0
+        while len(found) < n:
+            row = self._descended(self.space.sample_choices(rng, 1), rng)
+            missed = missed + 1 if row is None else 0
+            found += [] if row is None else [row]
+            if missed == _STARTS:
+                raise self._nothing_keeps_them(refused)
+        return np.concatenate(found)
+
+    def _nothing_keeps_them(self, refused: Choices) -> NasError:
+        [reason] = self._refused(self.from_array(refused))
+        untold = f", the costs of {self.untold} cannot be told" if self.untold else ""
+        kept = sum(refusal is None for refusal in self._refusals.values())
+        return NasError(
+            f"space '{self.name}': {kept} of {len(self._refusals)} architectures keep the limits "
+            f"({', '.join(map(str, self.limits))}){untold}; of the last, {reason}"
+        )
+
+    def repaired(self, choices: Choices, rng: np.random.Generator) -> Choices:
+        """Return an architecture that keeps the limits near every row [n, d].
+
+        Decisions are changed one after the other so that less is broken each time.
+        """
+        rows = self.space.repaired(choices, rng)
+        for at in np.flatnonzero(~self.feasible(rows)).tolist():
+            row = self._descended(rows[at : at + 1], rng)
+            rows[at : at + 1] = self._made(rng, 1, rows[at : at + 1]) if row is None else row
+        return rows
+
+    def _descended(self, row: Choices, rng: np.random.Generator) -> Choices | None:
+        """Walk from a row [1, d] to one that keeps the limits, by what breaks them less.
+
+        Of some changes of one decision the best is taken, if it is no worse; of two where none
+        is. None where that leads nowhere.
+        """
+        [violation] = self._violation(row)
+        stalled = 0
+        while violation > 0 and stalled < _MOST_STALLS:
+            some = np.repeat(row, _BRANCHES, axis=0)
+            for _ in range(1 + (stalled > 0)):
+                some = self.space.try_to_mutate(some, rng, self._columns_to_change, _TRIES)[0]
+            violations = self._violation(some)
+            best = int(violations.argmin())
+            stalled = 0 if violations[best] < violation else stalled + 1
+            if violations[best] <= violation:
+                row, violation = some[best : best + 1], violations[best]
+        return None if violation > 0 else row
+
+    def _violation(self, choices: Choices) -> NDArray[np.float64]:
+        """Return by how much the limits are broken, [n], of rows that are valid without them."""
+        architectures = self.from_array(choices)
+        self._judge(architectures)
+        return np.array([self._violations[a] for a in architectures])
+
+    def try_to_change(
+        self,
+        choices: Choices,
+        changed: Callable[[NDArray[np.int64]], Choices],
+        tries: int,
+    ) -> tuple[Choices, NDArray[np.int64]]:
+        """Do as without limits, but repair what breaks them where few changes keep them."""
+        children, left = super().try_to_change(choices, changed, min(tries, _TRIES))
+        for _ in range(tries - _TRIES):
+            if not len(left):
+                break
+            rows: Choices = changed(left)
+            rng = np.random.default_rng(seed_of(0, "repair", rows.tolist()))
+            self._reset_inactive(rows)
+            valid = np.flatnonzero(self.space.feasible(rows))
+            made = [self._descended(rows[at : at + 1], rng) for at in valid.tolist()]
+            for at, row in zip(left[valid].tolist(), made, strict=True):
+                if row is not None and (row[0] != choices[at]).any():
+                    children[at], left = row[0], left[left != at]
+        return children, left
 
     def catalogue(self) -> dict[str, Architecture]:
         """Return the published architectures that keep the limits."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from nas.space.decisions import Choices, Decisions
 __all__ = ["Populations"]
 
 _MAX_TRIES = 1000
+_REPAIRS = 100  # tries of a single change
 
 PickColumns = Callable[[Choices, np.random.Generator], NDArray[np.int64]]
 """Rows [n, d] -> a decision of each, [n]."""
@@ -142,6 +144,24 @@ class Populations(Decisions):
             children[left[valid]] = rows[valid]
             left = left[~valid]
         return children, left
+
+    rejection_draws: ClassVar[int] = 20_000
+    """Draws from a distribution after which what is not valid is repaired instead."""
+
+    def repaired(self, choices: Choices, rng: np.random.Generator) -> Choices:
+        """Return a valid architecture near every row of a population [n, d], itself if it is one.
+
+        Where no single change makes a row valid, a random architecture takes its place.
+        """
+        rows: Choices = choices.copy()
+        self._reset_inactive(rows)
+        wrong = np.flatnonzero(~self.feasible(rows))
+        if len(wrong):
+            rows[wrong], left = self.try_to_mutate(
+                rows[wrong], rng, self._columns_to_change, _REPAIRS
+            )
+            rows[wrong[left]] = self.sample_choices(rng, len(left))
+        return rows
 
     def _columns_to_change(self, rows: Choices, rng: np.random.Generator) -> NDArray[np.int64]:
         """Draw an active decision with several options for every row; returns [n]."""

@@ -124,6 +124,16 @@ class SpaceContract(Contract):
             assert set(children) <= allowed
             assert len(allowed) == 1 or len(set(children)) > 1
 
+    def test_repaired_rows_are_valid_and_valid_ones_stay(self) -> None:
+        space = self.make_space()
+        drawn = np.random.default_rng(0).random((20, len(space.decisions))) * space.cardinalities
+        rows = drawn.astype(np.int64)
+        valid = space.valid(rows)
+        repaired = space.repaired(rows, np.random.default_rng(1))
+        assert space.valid(repaired).all()
+        assert (repaired[valid] == rows[valid]).all()
+        assert (repaired == space.repaired(rows, np.random.default_rng(1))).all()
+
     def test_crossover_mixes_the_parents(self) -> None:
         space, rng = self.make_space(), np.random.default_rng(0)
         parents = self.draw(space, 100)

@@ -126,6 +126,54 @@ def test_samples_are_those_of_the_space_that_keep_the_limits() -> None:
     assert len(rows) == 500 and rows.max() == 3 and rows.sum(1).max() == 12
 
 
+# -- limits that hardly anything keeps ------------------------------------------------------------
+
+
+def window(limits: str = "params<=3") -> tuple[LimitedSpace, Counting]:
+    """Of 8^5 sums of sizes, 56 are at most 3: one in 585; of NATS-Bench's own cost, none is."""
+    costs = Counting(NATSSize())
+    return limited(NATSSize(), limits, costs), costs
+
+
+@pytest.mark.parametrize("limits", ["params<=1", "params>=35", "params>=20,params<21"])
+def test_few_that_keep_a_limit_are_found_by_repair(limits: str) -> None:
+    space, costs = window(limits)
+    found = space.sample(rng(), 20)
+    assert len(found) == 20 and all(space.check(a) is None for a in found)
+    assert len(costs.asked) < 20 * 64 + 20 * 64 + 2000
+
+
+def test_one_in_ten_thousand_is_found_soon() -> None:
+    """Six of 8^5 have a sum of at most 1."""
+    space, costs = window("params<=1")
+    space.sample(rng(3), 1)
+    assert len(costs.asked) < 500
+
+
+def test_mutations_and_crossovers_keep_tight_limits() -> None:
+    space, _ = window("params<=1")
+    rows = space.sample_choices(rng(), 10)
+    children = space.mutate_choices(rows, rng(1))
+    assert children.sum(1).max() <= 1 and (children != rows).any(1).all()
+    parents = space.from_array(rows[:2])
+    assert space.check(space.crossover(*parents, rng(2))) is None
+
+
+def test_repair_keeps_what_is_valid_and_stays_near() -> None:
+    space, _ = window("params<=12")
+    rows = rng().integers(0, 8, (50, 5))
+    repaired = space.repaired(rows, rng())
+    valid = rows.sum(1) <= 12
+    assert (repaired[valid] == rows[valid]).all() and repaired.sum(1).max() <= 12
+    assert (repaired != rows).sum(1).mean() < 2.5  # of 5 decisions
+
+
+def test_repair_needs_no_randomness_of_its_own() -> None:
+    space, _ = window("params<=1")
+    rows = space.sample_choices(rng(), 5)
+    assert (space.mutate_choices(rows, rng(1)) == space.mutate_choices(rows, rng(1))).all()
+
+
 # -- costs ----------------------------------------------------------------------------------------
 
 
@@ -141,7 +189,7 @@ def test_costs_are_asked_once_and_of_valid_architectures_only() -> None:
 
 def test_limits_that_nothing_keeps_are_refused() -> None:
     space = limited(NATSSize(), "params<0")
-    with pytest.raises(NasError, match=r"0 of 1000 architectures keep .*params<0.*params is \d+"):
+    with pytest.raises(NasError, match=r"0 of \d+ architectures keep .*params<0.*params is \d+"):
         space.sample(rng(), 1)
 
 
