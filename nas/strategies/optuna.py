@@ -5,41 +5,36 @@ Source: Akiba et al., Optuna, KDD 2019, arXiv:1907.10902.
 
 from __future__ import annotations
 
-import inspect
 import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
-import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from nas import registry
 from nas.errors import NasError, unknown
 from nas.objective import Measurement, Objective
 from nas.settings import setting
 from nas.space import Architecture, SearchSpace
+from nas.strategies.optuna_sampler import (
+    ENUMERATING,
+    TrialSampler,
+    check_options,
+    samplers,
+    starts_with,
+)
+from nas.strategies.optuna_study import Trials
 from nas.strategies.strategy import Strategy
 
 __all__ = ["OptunaSettings", "OptunaStrategy"]
 
 _NEEDS_NUMBERS = ("cmaes",)
-_ONE_SEED = ("qmc", "grid")  # what they draw is one sequence
-_LEFT_OUT = ("Base", "BaseGA", "PartialFixed")
+_MOST_OF_A_GRID = 20_000  # combinations; it is gone through once a trial
 _MAX_TRIES = 20
-
-
-def samplers() -> dict[str, type[optuna.samplers.BaseSampler]]:
-    """Return Optuna's samplers by name: its class in lower case, without "Sampler"."""
-    classes = {
-        name.removesuffix("Sampler"): getattr(optuna.samplers, name)
-        for name in dir(optuna.samplers)
-        if name.endswith("Sampler")
-    }
-    return {name.lower(): cls for name, cls in classes.items() if name not in _LEFT_OUT}
 
 
 @dataclass
@@ -52,14 +47,17 @@ class OptunaSettings:
     def __post_init__(self) -> None:
         if self.sampler not in samplers():
             raise unknown("strategy.sampler", self.sampler, samplers())
+        check_options(self.sampler, self.arguments())
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the options; raises `NasError` if they are no JSON object."""
         try:
             given = json.loads(self.options)
         except ValueError as error:
             raise NasError(f"strategy.options={self.options!r}: not JSON ({error})") from error
-        allowed = inspect.signature(samplers()[self.sampler]).parameters
-        for name in given:
-            if name not in allowed or name == "seed":
-                raise unknown(f"argument of sampler {self.sampler}", name, {*allowed} - {"seed"})
+        if not isinstance(given, dict):
+            raise NasError(f'strategy.options={self.options!r}: expected {{"NAME": VALUE, ...}}')
+        return given
 
 
 @registry.register(
@@ -71,9 +69,9 @@ class OptunaSettings:
 class OptunaStrategy(Strategy):
     """A study in memory; decisions are its parameters, conditional ones where they are active.
 
-    Every proposal comes from a fresh sampler, seeded by the trial's number: all that changes is in
-    the study, so that a state can be saved. Ordered decisions are integers to Optuna, others
-    categories; to CMA-ES, which knows no categories, all are integers.
+    All that changes is in the study, so that a state can be saved (`TrialSampler`). Ordered
+    decisions are integers to Optuna, others categories; to CMA-ES, which knows no categories, all
+    are integers. When a sampler has listed all there is, proposals are random.
     """
 
     Settings = OptunaSettings
@@ -89,82 +87,52 @@ class OptunaStrategy(Strategy):
         settings: OptunaSettings | None = None,
     ) -> None:
         super().__init__(space, objective, seed, settings or OptunaSettings())
-        self._seed = seed
-        if self.settings.sampler == "cmaes" and len(objective.goals) > 1:
-            raise NasError("optuna:cmaes searches for one metric; take optuna:nsgaii for several")
-        self._sampler(0)  # refuses options that do not go together
-        self._study = self._new_study()
-        self._pending: dict[Architecture, list[int]] = {}
-
-    def _new_study(self) -> optuna.Study:
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        return optuna.create_study(directions=["maximize"] * len(self.objective.goals))
-
-    def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
-        """Make the sampler of one trial."""
         name = self.settings.sampler
-        make: Any = samplers()[name]
-        options = json.loads(self.settings.options)
-        if name == "tpe":  # what is being evaluated counts as bad, so that it is not asked again
-            options = {"constant_liar": True} | options
-        if name == "grid":
-            options["search_space"] = {
-                decision.name: list(range(len(decision.options)))
-                for decision in self.space.decisions
-            }
-        seed = self._seed if name in _ONE_SEED else self._seed + 7919 * number
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what is experimental in Optuna
-            if "seed" in inspect.signature(make).parameters:
-                options["seed"] = seed % 2**32
-            try:
-                sampler: optuna.samplers.BaseSampler = make(**options)
-            except ImportError as error:
-                raise NasError(f"sampler {name} needs a missing package: {error}") from error
-            except (TypeError, ValueError) as error:
-                raise NasError(f"sampler {name}, {self.settings.options}: {error}") from error
-        return sampler
+        if name == "cmaes" and len(objective.goals) > 1:
+            raise NasError("optuna:cmaes searches for one metric; take optuna:nsgaii for several")
+        self._require_a_small_grid()
+        self._seed = seed
+        self._sampler = self._new_sampler()  # refuses options that do not go together
+        self._trials = Trials(
+            space, len(objective.goals), len(objective.limits), name in _NEEDS_NUMBERS
+        )
+        self._pending: dict[Architecture, list[int]] = {}
+        self._listed = False  # whether the sampler says that there is nothing more
+
+    def _require_a_small_grid(self) -> None:
+        combinations = prod(self.space.cardinalities)
+        if self.settings.sampler == "grid" and combinations > _MOST_OF_A_GRID:
+            raise NasError(
+                f"optuna:grid lists every combination of options, and space '{self.space.name}' "
+                f"has {combinations:.3g}: it takes at most {_MOST_OF_A_GRID:,}; take optuna:random"
+            )
+
+    def _new_sampler(self) -> TrialSampler:
+        grid = {decision.name: range(len(decision.options)) for decision in self.space.decisions}
+        limited = bool(self.objective.limits)
+        return TrialSampler(self.settings.sampler, self.settings.options, self._seed, grid, limited)
+
+    @classmethod
+    def initial_evaluations(cls, settings: Any) -> int:
+        return starts_with(settings.sampler, settings.arguments())
 
     # -- asking -------------------------------------------------------------------------------
 
     def ask(self, n: int) -> list[Architecture]:
-        return [self._ask_one() for _ in range(n)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return [self._ask_one() for _ in range(n)]
 
     def _ask_one(self) -> Architecture:
         for _ in range(_MAX_TRIES):
-            trial = self._new_trial()
-            architecture = self._suggested(trial)
+            if self._listed:
+                return self.space.sample(self.rng, 1)[0]
+            number, architecture = self._trials.ask(self._sampler.of(self._trials.count))
             if self.space.check(architecture) is None:
-                return self._started(architecture, trial.number)
-            self._study.tell(trial.number, state=TrialState.FAIL)
+                return self._started(architecture, number)
+            self._end(number, TrialState.FAIL)
         [architecture] = self.space.sample(self.rng, 1)  # hardly anything is valid
-        return self._started(architecture, self._add(architecture, TrialState.RUNNING, None))
-
-    def _new_trial(self) -> optuna.Trial:
-        self._study.sampler = self._sampler(len(self._study.get_trials(deepcopy=False)))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return self._study.ask()
-
-    def _suggested(self, trial: optuna.Trial) -> Architecture:
-        """Let the sampler decide, decision by decision, as far as each is active."""
-        row = np.zeros((1, len(self.space.decisions)), dtype=np.int64)
-        for column in range(len(self.space.decisions)):
-            if self.space.active(row)[0, column]:
-                row[0, column] = self._suggest(trial, column)
-        return self.space.from_array(row)[0]
-
-    def _suggest(self, trial: optuna.Trial, column: int) -> int:
-        decision = self.space.decisions[column]
-        last = len(decision.options) - 1
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            if self._is_number(column):
-                return trial.suggest_int(decision.name, 0, last)
-            return trial.suggest_categorical(decision.name, range(last + 1))
-
-    def _is_number(self, column: int) -> bool:
-        return self.settings.sampler in _NEEDS_NUMBERS or self.space.decisions[column].ordered
+        return self._started(architecture, self._trials.add(architecture, TrialState.RUNNING))
 
     def _started(self, architecture: Architecture, number: int) -> Architecture:
         self._pending.setdefault(architecture, []).append(number)
@@ -179,78 +147,36 @@ class OptunaStrategy(Strategy):
             state = TrialState.COMPLETE if good else TrialState.FAIL
             waiting = self._pending.get(architecture)
             if not waiting:
-                self._add(architecture, state, values if good else None)
+                self._trials.add(architecture, state, values if good else None)
                 continue
             number = waiting.pop(0)
             if not waiting:
                 del self._pending[architecture]
-            self._study.sampler = self._sampler(number)  # it has a say after a trial, too
-            self._study.tell(number, values if good else None, state)
+            self._end(number, state, values if good else None)
 
-    def _add(self, architecture: Architecture, state: TrialState, values: Any) -> int:
-        """Add a trial that the sampler has not proposed; return its number."""
-        active = self.space.active(self.space.to_array([architecture]))[0]
-        columns = np.flatnonzero(active).tolist()
-        names = [self.space.decisions[column].name for column in columns]
-        self._study.add_trial(
-            optuna.trial.create_trial(
-                state=state,
-                values=values,
-                params={n: architecture.choices[c] for n, c in zip(names, columns, strict=True)},
-                distributions={
-                    n: self._distribution(c) for n, c in zip(names, columns, strict=True)
-                },
-            )
-        )
-        return len(self._study.get_trials(deepcopy=False)) - 1
-
-    def _distribution(self, column: int) -> BaseDistribution:
-        last = len(self.space.decisions[column].options) - 1
-        if self._is_number(column):
-            return IntDistribution(0, last)
-        return CategoricalDistribution(tuple(range(last + 1)))
+    def _end(self, number: int, state: TrialState, values: Sequence[float] | None = None) -> None:
+        self._trials.study.sampler = self._sampler.of(number)  # it has a say after a trial, too
+        try:
+            self._trials.tell(number, state, values)
+        except RuntimeError:  # `Study.stop`, which Optuna refuses outside `optimize`
+            if self.settings.sampler not in ENUMERATING:
+                raise
+            self._listed = True
 
     # -- state --------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        study = self._study
-        storage, identity = study._storage, study._study_id
         return super().state_dict() | {
             "seed": self._seed,
-            "trials": json.dumps([_trial_to_json(t) for t in study.get_trials(deepcopy=False)]),
-            "study": json.dumps(storage.get_study_system_attrs(identity)),
+            **self._trials.state_dict(),
             "pending": [[list(a.choices), numbers] for a, numbers in self._pending.items()],
+            "listed": self._listed,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state)
         self._seed = int(state["seed"])
-        self._study = self._new_study()
-        storage, identity = self._study._storage, self._study._study_id
-        for name, value in json.loads(state["study"]).items():
-            storage.set_study_system_attr(identity, name, value)
-        for trial in json.loads(state["trials"]):
-            self._study.add_trial(self._trial_from_json(trial))
-        self._pending = {
-            Architecture(self.space.name, tuple(choices)): list(numbers)
-            for choices, numbers in state["pending"]
-        }
-
-    def _trial_from_json(self, data: dict[str, Any]) -> FrozenTrial:
-        columns = {decision.name: c for c, decision in enumerate(self.space.decisions)}
-        return optuna.trial.create_trial(
-            state=TrialState[data["state"]],
-            values=data["values"],
-            params=data["params"],
-            distributions={name: self._distribution(columns[name]) for name in data["params"]},
-            system_attrs=data["system"],
-        )
-
-
-def _trial_to_json(trial: FrozenTrial) -> dict[str, Any]:
-    return {
-        "state": trial.state.name,
-        "values": trial.values,
-        "params": trial.params,
-        "system": trial.system_attrs,
-    }
+        self._sampler = self._new_sampler()
+        self._trials.load_state_dict(state)
+        self._pending = {self.read(choices): list(n) for choices, n in state["pending"]}
+        self._listed = bool(state.get("listed", False))
