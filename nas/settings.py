@@ -148,6 +148,8 @@ def convert(value: Any, hint: Any, where: str) -> Any:
         return value
     if hint is str and isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
+    if hint is str and isinstance(value, (dict, list)):
+        return json.dumps(value)  # a text that happens to be JSON, such as options of a sampler
     raise NasError(f"{where}={value!r}: expected {getattr(hint, '__name__', hint)}")
 
 

@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from nas.errors import NasError
-from nas.settings import convert, fill, parse_assignments, read_config, setting
+from nas.settings import (
+    convert,
+    fill,
+    parse_assignments,
+    parse_value,
+    read_config,
+    setting,
+)
 
 
 @dataclass
@@ -106,6 +113,10 @@ def test_none_where_it_is_allowed(value: Any) -> None:
 )
 def test_tuples(value: Any, expected: tuple[float, ...]) -> None:
     assert fill(Settings, {"betas": value}, "strategy").betas == expected
+
+
+def test_a_text_may_look_like_json() -> None:
+    assert fill(Settings, {"name": parse_value('{"a": [1]}')}, "strategy").name == '{"a": [1]}'
 
 
 @pytest.mark.parametrize(

@@ -100,9 +100,38 @@ class Benchmark:
         values = self.values(self.metric)
         return float(np.nanmax(values) if self.maximise else np.nanmin(values))
 
-    def measure(self, architecture: Architecture) -> Measurement:
-        """Return what the table says of one architecture; failed where it says nothing."""
-        return self._measurement(self.table.row(architecture))
+    def measure(self, architecture: Architecture, training: int | None = None) -> Measurement:
+        """Return what the table says of one architecture; failed where it says nothing.
+
+        Args:
+            architecture: Which.
+            training: One of its `trainings`, whose value of the searched column, and whose seconds
+                where they were recorded, are taken; None: the means.
+        """
+        row = self.table.row(architecture)
+        found = self._measurement(row)
+        if training is None or not found.ok:
+            return found
+        one = self._of_training(self.problem.search, row, training)
+        took = self._of_training(self.problem.seconds, row, training)
+        metrics = found.metrics if one is None else found.metrics | {self.metric: one}
+        return Measurement(metrics, found.seconds if took is None else took)
+
+    def trainings(self, architecture: Architecture) -> list[int]:
+        """Return which trainings of the searched column an architecture has, by their numbers."""
+        row = self.table.row(architecture)
+        if row == ABSENT:
+            return []
+        values = np.atleast_1d(self.table.column(self.problem.search)[row])
+        there = np.flatnonzero(np.isfinite(values)).tolist()
+        return there if self.seed is None else [self.seed] * (self.seed in there)
+
+    def _of_training(self, column: str, row: int, training: int) -> float | None:
+        """Return a number of one training; None where the column has none of its own."""
+        values = self.table.column(column)[row] if column else np.zeros(())
+        if np.shape(values) != (self.table.columns[self.problem.search].seeds,):
+            return None
+        return float(values[training]) if math.isfinite(values[training]) else None
 
     def measure_many(self, architectures: Sequence[Architecture]) -> list[Measurement]:
         """Return what the table says of each."""

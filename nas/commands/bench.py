@@ -39,7 +39,9 @@ Force = Annotated[bool, typer.Option("--force", help="Replace another table of t
 
 
 def _names(text: str, option: str) -> list[str]:
-    names = [part.strip() for part in text.split(",") if part.strip()]
+    from nas.comparison import split_names
+
+    names = split_names(text)
     if not names:
         raise NasError(f"{option}: expected names with commas between them")
     return names
@@ -146,13 +148,17 @@ def run(
         str, typer.Option(help="NAME or NAME:PROBLEM; several with commas (see nas bench list).")
     ],
     strategies: Annotated[
-        str, typer.Option(help="Black-box strategies with commas between them.")
+        str,
+        typer.Option(
+            help="Black-box strategies with commas between them, one also several times with "
+            "other settings: 'evolution,evolution?population=50&tournament=10'."
+        ),
     ] = "random,evolution",
     repeats: Annotated[int, typer.Option(help="Of each strategy on each benchmark.")] = 20,
     evaluations: Annotated[
         Optional[int],  # noqa: UP045
         typer.Option(
-            help="Budget of a repeat: different architectures.",
+            help="Budget of a repeat: queries, or without noise different architectures.",
             show_default="150; any number with --seconds",
         ),
     ] = None,
@@ -165,6 +171,14 @@ def run(
         Optional[int],  # noqa: UP045
         typer.Option(help="Repeats at the same time.", show_default="one a core"),
     ] = None,
+    protocol: Annotated[
+        Text,
+        typer.Option(
+            help="counted: a query is one of the table's trainings at random, and all count; "
+            "noise-free: the mean of all trainings, and what is proposed again is free.",
+            show_default="counted",
+        ),
+    ] = None,
     seed: Seed = 0,
     out: OutFolder = None,
     assignments: Set = None,
@@ -173,7 +187,8 @@ def run(
 ) -> None:
     """Compare strategies on tables: a table of results, a figure, JSON; continues after a stop.
 
-    Settings (--set) have the strategy's name before them: --set evolution.population=20.
+    Settings (--set) have the strategy's name before them: --set evolution.population=20. They are
+    for each time that it takes part.
     """
     from nas.comparison import FIGURE, JSON, TABLE, compare
 
@@ -184,7 +199,7 @@ def run(
     comparison = compare(
         _names(benchmark, "--benchmark"), _names(strategies, "--strategies"), repeats=repeats,
         evaluations=evaluations, seconds=seconds, workers=workers, seed=seed, out=out,
-        processes=processes, settings=settings, progress=progress_of(quiet),
+        processes=processes, settings=settings, protocol=protocol, progress=progress_of(quiet),
     )  # fmt: skip
     folder = comparison.folder
     if as_json:

@@ -9,6 +9,7 @@ from nas.lazy import export_lazily
 if TYPE_CHECKING:
     from nas.comparison.build import build
     from nas.comparison.compare import compare
+    from nas.comparison.contestants import split_names
     from nas.comparison.correlate import correlate
     from nas.comparison.distribution import run_edf
     from nas.comparison.importing import import_file
@@ -28,10 +29,11 @@ else:
             "import_file": "nas.comparison.importing",
             "list_benchmarks": "nas.comparison.listing",
             "run_edf": "nas.comparison.distribution",
+            "split_names": "nas.comparison.contestants",
         },
     )
 
 __all__ = [
     "FIGURE", "JSON", "TABLE", "benchmark_info", "build", "compare", "correlate", "import_file",
-    "list_benchmarks", "run_edf",
+    "list_benchmarks", "run_edf", "split_names",
 ]  # fmt: skip

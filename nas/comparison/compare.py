@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nas.benchmarks import Benchmark, open_benchmark
-from nas.comparison.contestants import Contestant, contestant
+from nas.comparison.contestants import Contestant, contestants
 from nas.comparison.facts import Facts, facts_of
 from nas.comparison.folder import ResultFolder, open_folder
 from nas.comparison.job import Job, run_job
 from nas.comparison.pool import Failure, run_all
-from nas.comparison.renamed import NamedResults, by_current_names
+from nas.comparison.protocol import COUNTED, NOISE_FREE, require_protocol
+from nas.comparison.renamed import NamedResults
 from nas.comparison.repeat import Repeat
 from nas.comparison.report import write_report
 from nas.comparison.results import Comparison
 from nas.comparison.simulate import Budget
-from nas.errors import NasError, unknown
+from nas.errors import NasError
 from nas.progress import Console, Progress
 
 __all__ = ["EVALUATIONS", "compare"]
@@ -27,6 +29,11 @@ __all__ = ["EVALUATIONS", "compare"]
 EVALUATIONS = 150
 """The budget of a repeat where none is given."""
 LINES = "repeats.jsonl"
+RULES = 2
+"""How strategies take part. 1, before: none derives defaults from the budget, and
+all are told again what they propose again."""
+BEFORE = {"protocol": NOISE_FREE, "rules": 1}
+"""What was done before there was a choice: folders from then do not say it."""
 
 
 def compare(
@@ -41,6 +48,7 @@ def compare(
     out: str | Path | None = None,
     processes: int | None = None,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
+    protocol: str | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """Compare strategies on tables, or continue a comparison; then write its report.
@@ -51,15 +59,20 @@ def compare(
 
     Args:
         benchmarks: `NAME` or `NAME:PROBLEM`, such as "nas-bench-graph:cora".
-        strategies: Names of black-box strategies.
+        strategies: Names of black-box strategies, each maybe with settings of its own:
+            "evolution?population=50&tournament=10".
         repeats: Of each strategy on each benchmark, with different seeds.
-        evaluations: Most different architectures a repeat; None without `seconds` is 150.
+        evaluations: Most queries a repeat, or without noise most different architectures; None
+            without `seconds` is 150.
         seconds: Most simulated seconds a repeat, by the times in the table; None is any.
         workers: How many evaluate at the same time on the simulated clock.
         seed: Of every random choice.
         out: The folder; None is `runs/bench-...`.
         processes: How many repeats run at the same time; None is the number of cores.
-        settings: Strategy -> setting -> value.
+        settings: Strategy -> setting -> value; for all contestants of that strategy.
+        protocol: "counted": a query is one of the table's trainings at random, and all count;
+            "noise-free": it is the mean of all trainings, and what is proposed again is free. None:
+            counted, or that of the folder which is continued.
         progress: Where to report; None is standard error.
 
     Raises:
@@ -69,36 +82,58 @@ def compare(
     budget = _budget(evaluations, seconds, workers)
     if repeats < 1 or (processes is not None and processes < 1):
         raise NasError(f"repeats={repeats}, processes={processes}: at least 1 of each is needed")
-    strategies, groups = by_current_names("strategies", strategies, settings or {})
-    entered = _contestants(strategies, groups)
+    begun = _begun(out)
+    protocol = require_protocol(protocol or str(begun.get("protocol", COUNTED)))
+    rules = begun.get("rules", RULES)
+    entered = contestants(strategies, settings or {}, budget.evaluations if rules > 1 else None)
     opened = {name: open_benchmark(name, progress) for name in _once("benchmark", benchmarks)}
     for benchmark in opened.values():
         _require_times(benchmark, budget)
     facts = {name: facts_of(name, benchmark) for name, benchmark in opened.items()}
-    config = _config(facts, entered, budget, seed, repeats)
+    config = {
+        "tables": [one.identity for one in facts.values()],
+        "strategies": [_described(one) for one in entered],
+        "repeats": repeats,
+        "seed": seed,
+        **dataclasses.asdict(budget),
+        "protocol": protocol,
+        "rules": rules,
+    }
     stem = f"bench-{_plain('+'.join(opened))}-s{seed}"
     growing = ("tables", "strategies", "repeats")
     folder = open_folder(
         Path(out) if out is not None else None,
         stem,
-        lambda path: NamedResults(path, config, LINES, growing, "strategies"),
+        lambda path: NamedResults(path, config, LINES, growing, "strategies", BEFORE),
     )
     jobs = [
-        Job(benchmark, strategy, repeat, seed, budget, groups.get(strategy, {}))
+        Job(benchmark, one.name, repeat, seed, budget, one.choice.given, protocol, rules == 1)
         for repeat in range(repeats)
         for benchmark in opened
-        for strategy in strategies
+        for one in entered
     ]
     with folder.locked():
         done, failures = _finish(folder, jobs, processes or _cores(), facts, progress)
         order = {job.key: at for at, job in enumerate(jobs)}
         done.sort(key=lambda repeat: order[repeat.key])
-        comparison = Comparison(folder.path, facts, list(strategies), budget, seed, done, failures)
+        names = [one.name for one in entered]
+        comparison = Comparison(folder.path, facts, names, budget, seed, done, failures, protocol)
         write_report(comparison)
     return comparison
 
 
 # -- what was asked for -----------------------------------------------------------------------
+
+
+def _begun(out: str | Path | None) -> dict[str, Any]:
+    """Return the config of the folder that is continued; empty for a new or an unreadable one."""
+    file = Path(out) / "config.json" if out is not None else None
+    if file is None or not file.is_file():
+        return {}
+    try:
+        return {**BEFORE, **json.loads(file.read_text(encoding="utf-8"))}
+    except (OSError, TypeError, ValueError):
+        return {}  # opening the folder says what is wrong with it
 
 
 def _budget(evaluations: int | None, seconds: float | None, workers: int) -> Budget:
@@ -121,15 +156,6 @@ def _once(what: str, names: Iterable[str]) -> list[str]:
     return listed
 
 
-def _contestants(
-    strategies: Sequence[str], settings: Mapping[str, Mapping[str, Any]]
-) -> list[Contestant]:
-    for name in settings:
-        if name not in strategies:
-            raise unknown("strategy in the settings of this comparison", name, strategies)
-    return [contestant(name, settings.get(name)) for name in _once("strategy", strategies)]
-
-
 def _require_times(benchmark: Benchmark, budget: Budget) -> None:
     """Refuse a simulated clock where the table has no times."""
     if benchmark.problem.seconds or (budget.seconds is None and budget.workers == 1):
@@ -139,19 +165,6 @@ def _require_times(benchmark: Benchmark, budget: Budget) -> None:
         f"{asked}: '{benchmark.name}' has no recorded times of training, so there is no simulated "
         "clock; give a budget in evaluations, with one worker"
     )
-
-
-def _config(
-    facts: Mapping[str, Facts], entered: Sequence[Contestant], budget: Budget, seed: int, n: int
-) -> dict[str, Any]:
-    """Return what the results depend on."""
-    return {
-        "tables": [one.identity for one in facts.values()],
-        "strategies": [_described(one) for one in entered],
-        "repeats": n,
-        "seed": seed,
-        **dataclasses.asdict(budget),
-    }
 
 
 def _described(entered: Contestant) -> str:

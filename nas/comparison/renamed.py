@@ -24,6 +24,7 @@ class NamedResults(ResultFolder):
         lines: Name of the file with one JSON object a result.
         growing: Parts of the config that a later command may enlarge.
         kind: "strategies" or "evaluators".
+        before: Parts of the config that came later, with what was done before there was a choice.
 
     Raises:
         NasError: If the folder holds something else, or results of another config.
@@ -36,12 +37,13 @@ class NamedResults(ResultFolder):
         lines: str,
         growing: Sequence[str],
         kind: str,
+        before: Mapping[str, Any] | None = None,
     ) -> None:
-        self.kind = kind
+        self.kind, self.before = kind, dict(before or {})
         super().__init__(path, config, lines, growing)
 
     def _read_config(self) -> dict[str, Any]:
-        config = super()._read_config()
+        config = {**self.before, **super()._read_config()}
         listed = config.get(self.kind)
         if isinstance(listed, list):
             config[self.kind] = [_described_today(self.kind, str(text)) for text in listed]
@@ -50,11 +52,17 @@ class NamedResults(ResultFolder):
     def results(self) -> list[dict[str, Any]]:
         word = KINDS[self.kind]
         return [
-            result | {word: current(self.kind, result[word])}
+            result | {word: _name_today(self.kind, result[word])}
             if isinstance(result.get(word), str)
             else result
             for result in super().results()
         ]
+
+
+def _name_today(kind: str, text: str) -> str:
+    """Bring `NAME`, or `NAME?SETTING=VALUE&...`, to today's name."""
+    name, mark, settings = text.partition("?")
+    return current(kind, name) + mark + settings
 
 
 def _described_today(kind: str, text: str) -> str:
@@ -63,12 +71,13 @@ def _described_today(kind: str, text: str) -> str:
     Where a setting told what is meant, as `algorithm` did once, the results do not name it: they
     stay as they are, which is nothing that can be continued.
     """
-    name, *pairs = re.split(r" (?=\w+=)", text)
+    written, *pairs = re.split(r" (?=\w+=)", text)
     values = dict(pair.split("=", 1) for pair in pairs)
+    name, mark, own = written.partition("?")
     new, settings = recorded(kind, name, values)
     if new != current(kind, name):
         return text
-    return " ".join([new, *(f"{key}={value}" for key, value in settings.items())])
+    return " ".join([new + mark + own, *(f"{key}={value}" for key, value in settings.items())])
 
 
 def by_current_names(

@@ -22,13 +22,16 @@ class Repeat:
         repeat: Its number, from 0.
         seed: What the strategy was started with.
         choices: The evaluated architectures.
-        values: What was searched, of each; None where the table has no number.
+        values: What the strategy was told of what was searched; None where the table has no number.
         seconds: Simulated time at which each evaluation ended.
-        best: The best value up to then; None before the first success.
-        reported: Metric -> its value of the best architecture up to then.
+        best: Of the architecture with the best value up to then, the mean of all its trainings;
+            None before the first success.
+        reported: Metric -> its value of that architecture, the mean too.
         stopped: Why it ended: "evaluations", "seconds", or "exhausted" (the strategy proposed
             nothing new any more).
         wall: Seconds that it really took.
+        proposals: How many architectures the strategy proposed, repeats included; 0 where this was
+            not recorded.
     """
 
     benchmark: str
@@ -42,6 +45,7 @@ class Repeat:
     reported: dict[str, list[float | None]] = field(default_factory=dict)
     stopped: str = ""
     wall: float = 0.0
+    proposals: int = 0
 
     @property
     def key(self) -> tuple[str, str, int]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nas.comparison.facts import Facts
 from nas.comparison.pool import Failure
+from nas.comparison.protocol import COUNTED
 from nas.comparison.repeat import Repeat
 from nas.comparison.simulate import Budget
 
@@ -25,6 +26,7 @@ class Comparison:
         seed: Of the whole.
         repeats: All that were done, by benchmark, strategy and number.
         failures: Which could not be done, and why.
+        protocol: "counted" or "noise-free".
     """
 
     folder: Path
@@ -34,6 +36,7 @@ class Comparison:
     seed: int
     repeats: list[Repeat]
     failures: dict[str, Failure] = field(default_factory=dict)
+    protocol: str = COUNTED
 
     def of(self, benchmark: str, strategy: str) -> list[Repeat]:
         """Return the repeats of one strategy on one benchmark."""

@@ -1,8 +1,10 @@
 """A search on a table, on a simulated clock: workers evaluate for as long as the table says.
 
-As in NAS-Bench-101's and 201's own comparisons, an evaluation takes the time that was recorded
-when the table was made. With several workers each asks when it is free, so that results come in
-the order in which evaluations end (asynchronous, Li et al., ASHA, MLSys 2020, arXiv:1810.05934).
+As in NAS-Bench-101's and 201's own comparisons, an evaluation is one training at random
+(`protocol.py`) and takes the time that was recorded when the table was made; or, without noise, it
+gives the mean of all trainings, and what is proposed again costs nothing. With several workers each
+asks when it is free, so that results come in the order in which evaluations end (asynchronous, Li
+et al., ASHA, MLSys 2020, arXiv:1810.05934).
 """
 
 from __future__ import annotations
@@ -11,9 +13,11 @@ import heapq
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 from nas.benchmarks import Benchmark
 from nas.comparison.facts import objective_of, reported_metrics
+from nas.comparison.protocol import Trainings
 from nas.comparison.repeat import Repeat
 from nas.objective import Measurement
 from nas.search import MOST_REPEATS, Proposals
@@ -30,7 +34,8 @@ class Budget:
     """When a repeat ends.
 
     Args:
-        evaluations: Most different architectures; None is any number.
+        evaluations: Most queries, or without noise most different architectures; None is any
+            number.
         seconds: Most simulated seconds; an evaluation that would end later does not count.
         workers: How many evaluate at the same time.
     """
@@ -51,28 +56,46 @@ class _Evaluation:
     key: Architecture | None = field(default=None, compare=False)
 
 
-def simulate(benchmark: Benchmark, strategy: Strategy, budget: Budget, repeat: Repeat) -> None:
+def simulate(
+    benchmark: Benchmark,
+    strategy: Strategy,
+    budget: Budget,
+    repeat: Repeat,
+    trainings: Trainings | None = None,
+    repeats: Literal["reminded", "told"] = "reminded",
+) -> None:
     """Let a strategy search until the budget is spent.
 
     Args:
-        benchmark: What answers.
+        benchmark: Whose architectures they are, and what their means are.
         strategy: Fresh; it is told what is searched and costs, never what is reported.
         budget: When to end.
         repeat: Where the trajectory is written.
+        trainings: What answers a query; None: the benchmark's means, each at most once.
+        repeats: Without `trainings`, what becomes of a proposal that is known.
     """
     record = _Record(benchmark, repeat)
-    for evaluation in _Search(benchmark, strategy, budget, repeat):
+    space = benchmark.space
+    source = Proposals(space, strategy, "evaluated" if trainings else repeats)
+    search = _Search(benchmark, source, budget, repeat, trainings or benchmark)
+    for evaluation in search:
         record.add(evaluation)
+    repeat.proposals = source.made
 
 
 class _Search:
     """Workers, a queue of what they are doing, and the strategy."""
 
     def __init__(
-        self, benchmark: Benchmark, strategy: Strategy, budget: Budget, repeat: Repeat
+        self,
+        benchmark: Benchmark,
+        source: Proposals,
+        budget: Budget,
+        repeat: Repeat,
+        answers: Benchmark | Trainings,
     ) -> None:
         self.benchmark, self.budget, self.repeat = benchmark, budget, repeat
-        self.proposals = Proposals(benchmark.space, strategy)
+        self.source, self.answers = source, answers
         self.hidden = frozenset(reported_metrics(benchmark))
         self.queue: list[_Evaluation] = []
         self.numbers = itertools.count()
@@ -95,7 +118,7 @@ class _Search:
                 self.repeat.stopped = "exhausted"  # only of what the table lacks, in no time
                 return
             now = done.end
-            self.proposals.tell(done.architecture, self._seen(done.measurement))
+            self.source.tell(done.architecture, self._seen(done.measurement))
             yield done
 
     def _reason(self) -> str:
@@ -103,26 +126,28 @@ class _Search:
         return "evaluations" if most is not None and self.started >= most else "exhausted"
 
     def _occupy_workers(self, now: float) -> None:
-        """Give every free worker an evaluation, as far as the strategy proposes something new."""
+        """Give every free worker an evaluation, as far as the strategy proposes any."""
         most = self.budget.evaluations
         while len(self.queue) < self.budget.workers and (most is None or self.started < most):
             architecture = self._propose()
             if architecture is None:
                 return
-            measurement = self.benchmark.measure(architecture)
+            measurement = self.answers.measure(architecture)
             end, number = now + measurement.seconds, next(self.numbers)
             heapq.heappush(self.queue, _Evaluation(end, number, architecture, measurement))
             self.started += 1
 
     def _propose(self) -> Architecture | None:
-        """Ask for an architecture that is neither known nor being evaluated."""
+        """Ask for an architecture; without noise for one that is not being evaluated either."""
         space = self.benchmark.space
         for _ in range(_MOST_PENDING):
-            found = self.proposals.ask(1)
+            found = self.source.ask(1)
             if not found:
                 return None
             architecture = space.require(found[0])
-            if not self.queue or space.canonical(architecture) not in self._pending():
+            if not self.queue or self.source.repeats == "evaluated":
+                return architecture
+            if space.canonical(architecture) not in self._pending():
                 return architecture
         return None
 
@@ -140,12 +165,15 @@ class _Search:
 
 
 class _Record:
-    """Writes a trajectory, with the best so far."""
+    """Writes a trajectory, with the best so far.
+
+    The best is that with the best value a strategy was told; what is written of it are means.
+    """
 
     def __init__(self, benchmark: Benchmark, repeat: Repeat) -> None:
-        self.metric, self.repeat = benchmark.metric, repeat
+        self.benchmark, self.metric, self.repeat = benchmark, benchmark.metric, repeat
         self.objective = objective_of(benchmark)
-        self.best: Measurement = Measurement(error="nothing was found yet")
+        self.best = self.means = Measurement(error="nothing was found yet")
         repeat.reported = {name: [] for name in reported_metrics(benchmark)}
 
     def add(self, evaluation: _Evaluation) -> None:
@@ -153,9 +181,10 @@ class _Record:
         repeat, measurement = self.repeat, evaluation.measurement
         if self.objective.score(measurement) > self.objective.score(self.best):
             self.best = measurement
+            self.means = self.benchmark.measure(evaluation.architecture)
         repeat.choices.append(list(evaluation.architecture.choices))
         repeat.values.append(measurement.metrics.get(self.metric))
         repeat.seconds.append(evaluation.end)
-        repeat.best.append(self.best.metrics.get(self.metric))
+        repeat.best.append(self.means.metrics.get(self.metric))
         for name, values in repeat.reported.items():
-            values.append(self.best.metrics.get(name))
+            values.append(self.means.metrics.get(name))

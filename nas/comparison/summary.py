@@ -69,6 +69,7 @@ class Result:
         median: Their median, with its band.
         rank: By mean final regret, from 1; equals share the mean of their ranks.
         evaluations: Made by a repeat, on average.
+        proposals: Made by the strategy in a repeat, on average; 0 where it was not recorded.
     """
 
     best: Spread
@@ -80,6 +81,7 @@ class Result:
     median: Band
     rank: float
     evaluations: float
+    proposals: float
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,7 @@ class Summary:
         comparison = self.comparison
         return {
             "seed": comparison.seed,
+            "protocol": comparison.protocol,
             "budget": dataclasses.asdict(comparison.budget),
             "strategies": comparison.strategies,
             "bands": BAND,
@@ -203,6 +206,7 @@ def _result(repeats: list[Repeat], curves: Curves, facts: Facts, rank: float) ->
         curves.median(),
         rank,
         float(np.mean([len(repeat) for repeat in repeats])),
+        float(np.mean([r.proposals for r in repeats if r.proposals] or [0])),
     )
 
 
@@ -227,6 +231,7 @@ def _result_json(result: Result) -> dict[str, Any]:
         "area_under_regret": dataclasses.asdict(result.area),
         "rank": result.rank,
         "evaluations": result.evaluations,
+        "proposals": result.proposals or None,
         "final_regrets": result.curves.final.tolist(),
         "mean_regret": _band_json(result.mean),
         "median_regret": _band_json(result.median),

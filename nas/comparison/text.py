@@ -6,11 +6,17 @@ import textwrap
 from collections.abc import Sequence
 
 from nas.comparison.curves import BAND
+from nas.comparison.protocol import COUNTED, NOISE_FREE
 from nas.comparison.simulate import Budget
 from nas.comparison.summary import OnBenchmark, Overall, Result, Spread, Summary
 from nas.progress import duration
 
 __all__ = ["aligned", "as_text", "budget_text", "number"]
+
+_PROTOCOLS = {
+    COUNTED: "counted (a query is one training at random; all queries count)",
+    NOISE_FREE: "noise-free (a query is the mean of all trainings; what is proposed again is free)",
+}
 
 
 def number(value: float, percent: bool, digits: int = 2) -> str:
@@ -66,6 +72,7 @@ def _benchmark_block(summary: Summary, name: str) -> str:
     repeats = f"{counts[0]} repeats" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} repeats"
     head = [
         f"{name}: {repeats} of {budget_text(comparison.budget)}, seed {comparison.seed}",
+        f"  protocol: {_PROTOCOLS[comparison.protocol]}",
         *(f"  {line}" for line in facts.described),
         f"  {facts.architectures:,} architectures, optimum {number(facts.optimum, percent)}{unit}, "
         f"mean {number(facts.typical, percent)}{unit}",
@@ -74,7 +81,7 @@ def _benchmark_block(summary: Summary, name: str) -> str:
 
 
 def _heading(found: OnBenchmark) -> list[str]:
-    facts, best = found.facts, next(iter(found.results))
+    facts = found.facts
     return [
         "strategy",
         f"best {_words(facts.label)}",
@@ -83,8 +90,10 @@ def _heading(found: OnBenchmark) -> list[str]:
         "95 % interval",
         "median",
         "area",
+        "evaluated",
+        "proposed",
         "rank",
-        f"p vs {best}",
+        "p vs best",
     ]
 
 
@@ -114,6 +123,8 @@ def _row(found: OnBenchmark, best: str, strategy: str, result: Result) -> list[s
         f"{number(low, percent, 3)} to {number(high, percent, 3)}",
         number(result.regret.median, percent, 3),
         number(result.area.mean, percent, 3),
+        f"{result.evaluations:,.0f}",
+        f"{result.proposals:,.0f}" if result.proposals else "-",
         f"{result.rank:g}",
         "" if p is None else _p(p),
     ]

@@ -106,3 +106,17 @@ def test_the_optimum(table: Table) -> None:
 def test_a_problem_of_other_columns_is_refused(table: Table) -> None:
     with pytest.raises(NasError, match="unknown column of tiny 'valid_accuracy'"):
         Benchmark(table, Problem("x", "valid_accuracy"))
+
+
+def test_one_training_of_several(table: Table) -> None:
+    found = benchmark(table)
+    rows = np.flatnonzero(np.isfinite(table.column(VALID)).all(1))
+    architecture = table.architecture(int(rows[0]))
+    means = found.measure(architecture)
+    for training in found.trainings(architecture):
+        one = found.measure(architecture, training)
+        expected = table.column(VALID)[rows[0], training]
+        assert one.metrics == means.metrics | {"accuracy": pytest.approx(expected)}
+        assert one.seconds == means.seconds  # of which the table has one number only
+    assert found.trainings(architecture) == [*range(table.columns[VALID].seeds)]
+    assert benchmark(table, seed=1).trainings(architecture) == [1]

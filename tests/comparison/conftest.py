@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -40,12 +41,36 @@ def table_data(name: str = "made", shift: int = 0) -> TableData:
     return TableData(name, "nas-bench-201", choices, columns, arrays, problems, "made for tests")
 
 
+def noisy_data() -> TableData:
+    """All cells with three trainings, of which some lack the last one.
+
+    Trainings of a cell differ by 0.1 and 0.2, and take 10, 20, 30 s. The reported column is of
+    three trainings too, and the same in all.
+    """
+    data = table_data("noisy")
+    seen, reported, _, seconds, params = (column.name for column in data.columns)
+    steps = np.array([-0.1, 0.0, 0.2])
+    trainings = data.arrays[seen][:, None] + steps
+    trainings[::7, 2] = np.nan
+    columns = [dataclasses.replace(column, seeds=3) for column in data.columns[:2]]
+    columns += [dataclasses.replace(data.columns[3], seeds=3), data.columns[4]]
+    arrays = {
+        seen: trainings,
+        reported: np.repeat(data.arrays[reported][:, None], 3, 1),
+        seconds: np.broadcast_to([10.0, 20.0, 30.0], trainings.shape),
+        params: data.arrays[params],
+    }
+    problems = [Problem("toy", seen, (reported,), seconds, (params,))]
+    return dataclasses.replace(data, columns=columns, arrays=arrays, problems=problems)
+
+
 @pytest.fixture(scope="session")
 def made_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the tables `made` and `other`."""
+    """A folder with the tables `made`, `other` and `noisy`."""
     folder = tmp_path_factory.mktemp("home")
     write_table(table_data(), folder / "made.table")
     write_table(table_data("other", 2), folder / "other.table")
+    write_table(noisy_data(), folder / "noisy.table")
     return folder
 
 

@@ -15,9 +15,13 @@ from nas.comparison.repeat import Repeat
 from nas.comparison.results import Comparison
 from nas.errors import NasError
 from nas.progress import Silent
+from nas.strategies.evolution import RegularizedEvolution
 from nas.strategies.random import RandomSearch
 
 module = import_module("nas.comparison.compare")
+OLD = ["random", "local-search"]
+NEWER = ("protocol", "rules")
+"""Parts of a config that came later."""
 
 
 @pytest.fixture(autouse=True)
@@ -110,6 +114,52 @@ def test_more_of_the_same_is_added() -> None:
     few = trajectories(run(strategies=["random"]))
     more = trajectories(run(strategies=["evolution", "random"], repeats=3))
     assert [r for r in more if r["strategy"] == "random"][:2] == few and len(more) == 6
+
+
+def test_a_folder_of_before_goes_on_without_noise() -> None:
+    """As it was begun: without a word on protocols, and with defaults of no budget."""
+    whole = trajectories(run("whole", protocol="noise-free", strategies=OLD, repeats=2))
+    run("old", protocol="noise-free", strategies=OLD, repeats=1)
+    config = json.loads(Path("old/config.json").read_text())
+    for key in NEWER:
+        del config[key]
+    Path("old/config.json").write_text(json.dumps(config))
+    lines = [json.loads(line) for line in Path("old/repeats.jsonl").read_text().splitlines()]
+    before = [{k: v for k, v in line.items() if k != "proposals"} for line in lines]
+    Path("old/repeats.jsonl").write_text("".join(json.dumps(line) + "\n" for line in before))
+    with pytest.raises(NasError, match="protocol='noise-free', not 'counted'"):
+        run("old", protocol="counted", strategies=OLD, repeats=2)
+    again = run("old", strategies=OLD, repeats=2)
+    assert [r["choices"] for r in trajectories(again)] == [r["choices"] for r in whole]
+    text = Path("old/comparison.txt").read_text()
+    assert "protocol: noise-free" in text
+    assert json.loads(Path("old/config.json").read_text())["protocol"] == "noise-free"
+
+
+def test_a_folder_of_before_keeps_its_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(RegularizedEvolution, "defaults", classmethod(lambda *_: {}))
+        run("old", protocol="noise-free", strategies=["evolution"])
+    config = json.loads(Path("old/config.json").read_text())
+    Path("old/config.json").write_text(
+        json.dumps({k: v for k, v in config.items() if k not in NEWER})
+    )
+    assert "population=20" in config["strategies"][0]
+    monkeypatch.setattr(RegularizedEvolution, "defaults", classmethod(lambda *_: {"population": 3}))
+    assert len(run("old", strategies=["evolution"], repeats=3).repeats) == 3
+    run("new", strategies=["evolution"])
+    assert "population=3" in Path("new/config.json").read_text()
+
+
+def test_one_strategy_with_several_settings() -> None:
+    names = ["evolution", "evolution?population=3", "evolution?population=3&tournament=2"]
+    found = run(strategies=names, evaluations=25)
+    assert found.strategies == names
+    assert len({str(r.choices) for r in found.repeats if r.repeat == 0}) == 3
+    plain = run("plain", strategies=["evolution"], evaluations=25)
+    assert trajectories(plain)[0] == trajectories(found)[0]
+    text = Path("out/comparison.txt").read_text()
+    assert all(name in text for name in names)
 
 
 def test_another_configuration_is_refused(

@@ -43,3 +43,17 @@ def test_one_thread_is_for_the_block_only() -> None:
 
 def test_a_job_says_what_it_is() -> None:
     assert str(job(3)) == "random on made:toy, repeat 3"
+
+
+def test_settings_do_not_change_the_seed() -> None:
+    plain, other = (
+        run_job(job(strategy="evolution")),
+        run_job(job(strategy="evolution?mutations=2")),
+    )
+    assert plain.seed == other.seed
+    assert other.key == ("made:toy", "evolution?mutations=2", 0)
+
+
+def test_the_seed_is_that_of_before() -> None:
+    """Results that were recorded stay what a new run would give."""
+    assert run_job(job()).seed == 89340405629548

@@ -24,3 +24,9 @@ def test_json() -> None:
 def test_anything_else_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(NasError, match="not a repeat"):
         Repeat.from_json(REPEAT.to_json() | change)
+
+
+def test_what_was_recorded_before_proposals_were_counted() -> None:
+    old = REPEAT.to_json()
+    del old["proposals"]
+    assert Repeat.from_json(old).proposals == 0

@@ -44,9 +44,11 @@ def row(*first: int) -> list[int]:
     return [*first, *[3] * (6 - len(first))]
 
 
-def run(strategy: Strategy, benchmark: str = "made:toy", **budget: Any) -> Repeat:
-    repeat = Repeat(benchmark, "listed", 0, 0)
-    simulate(open_benchmark(benchmark), strategy, Budget(**budget), repeat)
+def run(
+    strategy: Strategy, benchmark: str = "made:toy", told: bool = False, **budget: Any
+) -> Repeat:
+    repeat, known = Repeat(benchmark, "listed", 0, 0), "told" if told else "reminded"
+    simulate(open_benchmark(benchmark), strategy, Budget(**budget), repeat, None, known)  # type: ignore[arg-type]
     return repeat
 
 
@@ -84,6 +86,7 @@ def test_equal_networks_count_once() -> None:
     repeat = run(strategy, evaluations=2)
     assert repeat.choices == [row(1), row(4)]
     assert [a.choices[0] for a, _ in strategy.told] == [1, 1, 4]  # told again what is known
+    assert repeat.proposals == 3
 
 
 def test_a_budget_of_seconds() -> None:
@@ -93,9 +96,12 @@ def test_a_budget_of_seconds() -> None:
     assert len(run(Listed([row(1), row(4), row(2)]), seconds=1000, evaluations=1)) == 1
 
 
-def test_a_strategy_without_anything_new_ends() -> None:
+def test_a_strategy_without_anything_new_ended_once() -> None:
+    """As comparisons of before go on; now something near is taken."""
+    repeat = run(Listed([row(1), row(4)]), told=True, evaluations=5)
+    assert len(repeat) == 2 and repeat.stopped == "exhausted" and repeat.proposals > 1000
     repeat = run(Listed([row(1), row(4)]), evaluations=5)
-    assert len(repeat) == 2 and repeat.stopped == "exhausted"
+    assert len(repeat) == 5 and repeat.stopped == "evaluations" and 100 < repeat.proposals < 1000
 
 
 def test_results_come_when_evaluations_end() -> None:
