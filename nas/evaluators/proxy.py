@@ -6,6 +6,8 @@ each proxy in `nas/proxies` names its own.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -17,8 +19,8 @@ from torch import Tensor
 
 from nas import registry
 from nas.errors import NasError, unknown
-from nas.evaluators.evaluator import Context, Evaluator
-from nas.proxies import Proxy
+from nas.evaluators.evaluator import Context, Evaluator, Measurement
+from nas.proxies import Proxy, Reference, finite
 from nas.settings import require_ranges, setting
 from nas.space import Architecture
 from nas.storage import load_checkpoint, restoring, save_checkpoint, seed_everything, seed_of
@@ -33,10 +35,10 @@ INPUTS = ("data", "gaussian")
 class ProxySettings:
     """Which proxies, and what they look at."""
 
-    score: str = setting("gradsign+synflow", "a proxy, or several joined by + (ranks added)")
+    score: str = setting("gradsign+synflow", "a proxy, or several joined by + (an ensemble)")
     batch_size: int = setting(64, "examples that a network is scored on")
     inputs: str = setting("data", "data: a batch of the train split; gaussian: noise, no data")
-    reference: int = setting(128, "random architectures among which ranks are taken")
+    reference: int = setting(128, "random architectures that an ensemble is scaled by")
     seed: int | None = setting(None, "of weights, inputs, reference; none: the search's own")
 
     def __post_init__(self) -> None:
@@ -65,12 +67,16 @@ class ProxySettings:
     "Abdelfattah et al., Zero-Cost Proxies for Lightweight NAS, ICLR 2021, arXiv:2101.08134",
 )
 class ProxyEvaluator(Evaluator):
-    """Score freshly initialised networks; several proxies are an ensemble by ranking.
+    """Score freshly initialised networks; several proxies are an ensemble.
 
-    The metric "score" of a single proxy is its value. That of several is the mean of their ranks
-    among reference architectures, which are drawn and scored once, by `prepare`: the share of them
-    that have a lower value (equal ones count half), in [0, 1]. So a score does not depend on what
-    else is evaluated. Every proxy's value is a metric under its own name.
+    The metric "score" of a single proxy is its value. That of several is the mean of their normal
+    quantiles among reference architectures, which are drawn and scored once, by `prepare`: 0 is the
+    median of random architectures, 1 a standard deviation above it. The quantiles go on beyond the
+    best of the reference (`Reference.quantile`), so that whatever is better in one proxy and not
+    worse in the others has a higher score, and a score does not depend on what else is evaluated.
+    Every proxy's value is a metric under its own name.
+
+    At the end of a search all that were evaluated are compared with each other (`final_scores`).
     """
 
     Settings = ProxySettings
@@ -86,12 +92,13 @@ class ProxyEvaluator(Evaluator):
         own = self.settings.seed
         self._seed = context.seed if own is None else own
         self._batch: tuple[Any, Tensor] | None = None
-        self._reference: dict[str, NDArray[np.float64]] = {}  # proxy -> sorted values
+        self._reference: dict[str, Reference] = {}  # of each proxy
+        self._by_shares = False
 
     # -- the reference ------------------------------------------------------------------------
 
     def prepare(self) -> None:
-        """Score the reference architectures, if ranks are needed; once a run."""
+        """Score the reference architectures, if they are needed; once a run."""
         if len(self.proxies) == 1 or self._reference:
             return
         file = self.context.folder and self.context.folder / "proxy.pt"
@@ -100,14 +107,17 @@ class ProxyEvaluator(Evaluator):
             with restoring(file):
                 if state["settings"] != asdict(self.settings):
                     raise ValueError("other settings")
-                self._reference = {n: np.array(state["reference"][n]) for n in self.proxies}
+                self._reference = {n: Reference(state["reference"][n]) for n in self.proxies}
+            # A search from before there were quantiles goes on with the scores that it began with.
+            self._by_shares = state.get("score", "shares") == "shares"
             return
         self._reference = self._score_reference()
         if file:
-            values = {name: found.tolist() for name, found in self._reference.items()}
-            save_checkpoint(file, {"settings": asdict(self.settings), "reference": values})
+            values = {name: found.values for name, found in self._reference.items()}
+            state = {"settings": asdict(self.settings), "reference": values, "score": "quantiles"}
+            save_checkpoint(file, state)
 
-    def _score_reference(self) -> dict[str, NDArray[np.float64]]:
+    def _score_reference(self) -> dict[str, Reference]:
         rng = np.random.default_rng(seed_of(self._seed, "proxy", "reference"))
         sampled = dict.fromkeys(self.context.space.sample(rng, self.settings.reference))
         found: dict[str, list[float]] = {name: [] for name in self.proxies}
@@ -124,7 +134,7 @@ class ProxyEvaluator(Evaluator):
                 bar.advance()
         if not found[self.settings.names[0]]:
             raise NasError(f"none of {len(sampled)} architectures could be scored: {failure}")
-        return {name: np.sort(values) for name, values in found.items()}
+        return {name: Reference(values) for name, values in found.items()}
 
     # -- scores -------------------------------------------------------------------------------
 
@@ -133,8 +143,33 @@ class ProxyEvaluator(Evaluator):
         if len(values) == 1:
             return {"score": next(iter(values.values())), **values}
         self.prepare()
-        ranks = [_rank(self._reference[name], value) for name, value in values.items()]
-        return {"score": sum(ranks) / len(ranks), **values}
+        score = Reference.share if self._by_shares else Reference.quantile
+        scores = [score(self._reference[name], value) for name, value in values.items()]
+        return {"score": sum(scores) / len(scores), **values}
+
+    def final_scores(self, measurements: Sequence[Measurement]) -> list[float] | None:
+        """Rank architectures of an ensemble among each other: by the mean of the proxies' ranks.
+
+        So none that another one dominates (is as good in all proxies and better in one) comes
+        before it. Equal means are told apart by the score.
+
+        Args:
+            measurements: Of all architectures that a search has evaluated.
+
+        Returns:
+            Their places, from 0; equal ones have equal places, failures -inf. None for a single
+            proxy: its score says it all.
+
+        Candidates are compared with each other, as by the votes of Abdelfattah et al.
+        """
+        names = list(self.proxies)
+        if len(names) == 1:
+            return None
+        judged = [m.ok and m.metrics.keys() >= {"score", *names} for m in measurements]
+        metrics = [m.metrics for m, there in zip(measurements, judged, strict=True) if there]
+        ranks = sum((_ranks([m[name] for m in metrics]) for name in names), np.zeros(len(metrics)))
+        places = iter(_places(list(zip(ranks, (m["score"] for m in metrics), strict=True))))
+        return [next(places) if there else -math.inf for there in judged]
 
     def _values(self, architecture: Architecture) -> dict[str, float]:
         """Return every proxy's value of a network whose weights follow from seed and choices."""
@@ -144,7 +179,9 @@ class ProxyEvaluator(Evaluator):
         network = context.space.build(architecture, context.task.info, **context.network)
         network.to(context.task.device)
         loss: Any = context.task.loss
-        return {name: proxy(network, x, y, loss) for name, proxy in self.proxies.items()}
+        return {
+            name: finite(proxy(network, x, y, loss), name) for name, proxy in self.proxies.items()
+        }
 
     def _examples(self) -> tuple[Any, Tensor]:
         """Return the batch that all networks are scored on."""
@@ -171,7 +208,15 @@ class ProxyEvaluator(Evaluator):
             return (x, y) if len(y) <= size else (x[:size], y[:size])  # of a whole graph
 
 
-def _rank(reference: NDArray[np.float64], value: float) -> float:
-    """Return the share of sorted values that are lower; equal ones count half."""
-    lower, not_higher = (np.searchsorted(reference, value, side) for side in ("left", "right"))
-    return float(lower + not_higher) / (2 * len(reference))
+def _ranks(values: Sequence[float]) -> NDArray[np.float64]:
+    """Return for every value twice its rank, from 0; the mean of theirs for equal ones."""
+    ordered = np.sort(values)
+    lower, not_higher = (np.searchsorted(ordered, values, side) for side in ("left", "right"))
+    ranks: NDArray[np.float64] = (lower + not_higher).astype(np.float64)
+    return ranks
+
+
+def _places(keys: Sequence[tuple[float, float]]) -> list[float]:
+    """Return the place of every key among the different ones, from 0."""
+    place = {key: float(i) for i, key in enumerate(sorted(set(keys)))}
+    return [place[key] for key in keys]

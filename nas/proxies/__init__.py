@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from nas.proxies.proxy import Proxy
+from nas.proxies.proxy import Proxy, finite
+from nas.proxies.reference import Reference
 
-__all__ = ["Proxy"]
+__all__ = ["Proxy", "Reference", "finite"]

@@ -12,10 +12,12 @@ from torch.func import grad, vmap
 from nas.proxies.proxy import Inputs, Loss, Parameters, logits, weights
 from nas.task import Graph
 
-__all__ = ["example_gradients", "gradients_of", "looped_gradients", "loss_gradients"]
+__all__ = [
+    "CHUNK_BYTES", "example_gradients", "gradients_of", "looped_gradients", "loss_gradients",
+]  # fmt: skip
 
-_CHUNK_BYTES = 2**28
-"""Most memory for the gradients of the examples that are looked at together."""
+CHUNK_BYTES = 2**28
+"""Most memory for the gradients of examples that are looked at together, by any proxy."""
 
 
 def loss_gradients(
@@ -59,7 +61,7 @@ def example_gradients(network: nn.Module, x: Inputs, y: Tensor, loss: Loss) -> I
         return
     parameters = {name: weight.detach() for name, weight in weights(network).items()}
     bytes_each = sum(weight.nbytes for weight in parameters.values())
-    together = max(1, _CHUNK_BYTES // max(1, bytes_each))
+    together = max(1, CHUNK_BYTES // max(1, bytes_each))
     own = vmap(partial(_gradient, network, loss), (None, 0, 0))
     for some_x, some_y in zip(torch.split(x, together), torch.split(y, together), strict=True):
         try:

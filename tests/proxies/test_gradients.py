@@ -52,7 +52,7 @@ def test_the_size_of_chunks_does_not_matter(
 ) -> None:
     with batch_statistics(network):
         expected = together(network, batch)
-        monkeypatch.setattr(gradients, "_CHUNK_BYTES", 4 * 700)
+        monkeypatch.setattr(gradients, "CHUNK_BYTES", 4 * 700)
         assert len(list(example_gradients(network, *batch, F.cross_entropy))) > 1
         assert_equal(together(network, batch), expected)
 
