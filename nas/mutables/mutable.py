@@ -17,6 +17,7 @@ __all__ = [
     "Condition",
     "Gate",
     "Mutable",
+    "Node",
     "Scalars",
     "Selection",
     "executed",
@@ -33,6 +34,21 @@ Condition = Callable[[dict[str, Hashable]], bool]
 
 
 @dataclass(frozen=True)
+class Node:
+    """Where edges come together of which an architecture keeps a number.
+
+    An edge into it is absent because others are stronger, never by choosing its absent option.
+
+    Args:
+        name: Unique within the supernet; that of the node's own gate over its inputs, if any.
+        keep: How many edges stay.
+    """
+
+    name: str
+    keep: int
+
+
+@dataclass(frozen=True)
 class Gate:
     """A place in a supernet where weights over candidates enter.
 
@@ -42,6 +58,8 @@ class Gate:
         choose: How many options an architecture keeps.
         ordered: Whether the options lie on a scale.
         absent: The option that gives only zeros, where there is one.
+        node: Of the gate of an edge: where it leads, if edges compete there; None: whether the
+            edge is absent is a choice among the options like any other.
     """
 
     name: str
@@ -49,6 +67,7 @@ class Gate:
     choose: int = 1
     ordered: bool = False
     absent: int | None = None
+    node: Node | None = None
 
 
 class Scalars:

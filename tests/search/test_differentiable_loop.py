@@ -381,8 +381,13 @@ def test_other_errors_of_a_step_are_not_of_memory(
 # -- interruptions --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("after", [1, 2, 3])
-@pytest.mark.parametrize("selection", ["magnitude", "perturbation"])
+@pytest.mark.parametrize(
+    ("after", "selection"),
+    [
+        *((after, selection) for after in (1, 2, 3) for selection in ("magnitude", "perturbation")),
+        *((after, "perturbation") for after in (5, 20, 45)),  # while it selects
+    ],
+)
 def test_an_interrupted_search_ends_bit_for_bit(
     tmp_path: Path, tiny_task: Task, after: int, selection: str
 ) -> None:

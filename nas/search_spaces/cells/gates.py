@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from nas.mutables import Gate, Mutable
+from nas.mutables import Gate, Mutable, Node
 from nas.search_spaces.cells.slots import Slots
 from nas.space import Decision
 
@@ -27,18 +27,26 @@ class CellGate(Mutable):
         options: Names of the operations of an edge, or of the states that a node takes.
         choose: How many options an architecture keeps.
         absent: The option that gives only zeros, where there is one.
+        node: Where the edge leads, if edges compete there.
     """
 
     def __init__(
-        self, label: str, options: Sequence[str], choose: int = 1, absent: int | None = None
+        self,
+        label: str,
+        options: Sequence[str],
+        choose: int = 1,
+        absent: int | None = None,
+        node: Node | None = None,
     ) -> None:
         super().__init__(label)
         self.options = tuple(options)
         self.choose = choose
         self.absent = absent
+        self.node = node
 
     def gate(self) -> Gate:
-        return Gate(self.label or "", self.options, self.choose, absent=self.absent)
+        label = self.label or ""
+        return Gate(label, self.options, self.choose, absent=self.absent, node=self.node)
 
     def decision(self) -> Decision:
         raise NotImplementedError("a space of cells has its own decisions")
@@ -258,6 +266,8 @@ class CellGates(nn.Module):
         nodes: Number of states that the cell computes.
         keep: How many inputs a node of an architecture has, by number of inputs to choose from;
             None: the nodes have no gates.
+        in_degree: How many inputs of every node an architecture keeps, the strongest; None: an
+            edge is absent where it chooses so.
     """
 
     def __init__(
@@ -267,6 +277,7 @@ class CellGates(nn.Module):
         inputs: int,
         nodes: int,
         keep: Sequence[int] | None = None,
+        in_degree: int | None = None,
     ) -> None:
         super().__init__()
         self.operations = tuple(operations)
@@ -278,9 +289,10 @@ class CellGates(nn.Module):
         self.edges = nn.ModuleDict()
         self.nodes = nn.ModuleDict()
         for target in range(inputs, inputs + nodes):
+            node = None if in_degree is None else Node(f"{name}/{target}", in_degree)
             for source in range(target):
                 label = f"{name}/{target}<-{source}"
-                gate = CellGate(label, self.operations, absent=self.absent)
+                gate = CellGate(label, self.operations, absent=self.absent, node=node)
                 self.edges[f"{target}<-{source}"] = gate
             if keep is not None:
                 sources = [str(source) for source in range(target)]

@@ -165,7 +165,7 @@ class CellSupernetwork(CellStack):
         self.options = options
         keep = [2] * nodes if options.edge_gates else None
         self.kinds = {
-            kind: CellGates(kind, options.operations, 2, nodes, keep)
+            kind: CellGates(kind, options.operations, 2, nodes, keep, in_degree=2)
             for kind in ("normal", "reduction")
         }
         super().__init__(

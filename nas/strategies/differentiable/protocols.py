@@ -38,10 +38,17 @@ class GateTraining(Protocol):
     logits: dict[str, nn.Parameter]
     weights: list[nn.Parameter]
     weight_optimizer: torch.optim.Optimizer
+    decided: dict[str, Tensor]
 
     @property
     def weight_lr(self) -> float:
-        """The learning rate of the weights in this epoch."""
+        """The learning rate of the weights as it is now."""
+
+    def fresh_weight_optimizer(self, learning_rate: float) -> torch.optim.Optimizer:
+        """Return an optimiser of the weights as the search's own, which has seen no step."""
+
+    def step(self, train_batch: Batch, valid_batch: Batch) -> dict[str, float]:
+        """Train gates and weights by one step each."""
 
     def forward(self, batch: Batch, detach: bool = False) -> tuple[Any, Tensor]:
         """Run the supernet with freshly made weights over its gates."""

@@ -44,6 +44,11 @@ class DifferentiableSettings:
     gate_weight_decay: float = setting(1e-3, "of the gates")
     temperature_start: float = setting(1.0, "temperature of the relaxation at the start")
     temperature_end: float = setting(1.0, "the same at the end, linearly in between")
+    perturbation_epochs: int = setting(
+        5,
+        "of tuning after each decision of selection=perturbation; DARTS-PT has 5, which on the CPU "
+        "last longer than the search (darts: 34 decisions), so that small scale has 1; 0: none",
+    )
     precision: str = setting("fp32", "fp32, or bf16: mixed precision (autocast)")
     stop_at_identities: int | None = setting(
         None, "stop before a cell has this many identity operations (DARTS+), e.g. 2"
@@ -77,6 +82,7 @@ class DifferentiableSettings:
             "gate_weight_decay": (0 <= self.gate_weight_decay < math.inf, "at least 0"),
             "temperature_start": (0 < self.temperature_start < math.inf, "above 0"),
             "temperature_end": (0 < self.temperature_end < math.inf, "above 0"),
+            "perturbation_epochs": (self.perturbation_epochs >= 0, "at least 0"),
             "stop_at_identities": (
                 self.stop_at_identities is None or self.stop_at_identities >= 1,
                 "at least 1, or none",
@@ -112,5 +118,6 @@ class DifferentiableSettings:
             "weight_lr": 0.05,
             "gate_lr": None,
             "warm_up": 0.4,
+            "perturbation_epochs": 1,
         }
         return replace(self, **(changes | small))

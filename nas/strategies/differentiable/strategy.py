@@ -16,6 +16,7 @@ from nas.errors import NasError
 from nas.mutables import Gate, Selection
 from nas.space import Scores
 from nas.strategies.differentiable.protocols import Batch, Problem
+from nas.strategies.differentiable.schedules import cosine
 from nas.strategies.differentiable.settings import DifferentiableSettings
 from nas.training import as_float, autocast, make_optimizer
 
@@ -73,26 +74,27 @@ class DifferentiableStrategy:
         for name, gate in supernet.gates.items():
             alike.setdefault((_is_choice(gate), len(gate.options)), []).append(name)
         self._alike = list(alike.values())  # gates that are relaxed together
+        self.decided: dict[str, Tensor] = {}
         self.weights = [w for w in supernet.parameters() if w.requires_grad]
-        fused = device.type in ("cpu", "cuda")
-        self.weight_optimizer = make_optimizer(
-            settings.weight_optimizer,
-            self.weights,
-            settings.weight_lr,
-            settings.momentum,
-            settings.weight_decay,
-            fused,
-        )
-        if settings.weight_optimizer == "sgd" and settings.momentum:
-            for weight in self.weights:  # the fused kernel cannot start some later than others
-                self.weight_optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
+        self._fused = device.type in ("cpu", "cuda")
+        self.weight_optimizer = self.fresh_weight_optimizer(settings.weight_lr)
         self.gate_optimizer = torch.optim.Adam(
             self.logits.values(),
             self._gate_lr(steps_per_epoch),
             betas=_GATE_BETAS,
             weight_decay=settings.gate_weight_decay,
-            fused=fused,
+            fused=self._fused,
         )
+
+    def fresh_weight_optimizer(self, learning_rate: float) -> torch.optim.Optimizer:
+        """Return an optimiser of the weights as the search's own, which has seen no step."""
+        s = self.settings
+        numbers = (learning_rate, s.momentum, s.weight_decay)
+        optimizer = make_optimizer(s.weight_optimizer, self.weights, *numbers, self._fused)
+        if s.weight_optimizer == "sgd" and s.momentum:
+            for weight in self.weights:  # the fused kernel cannot start some later than others
+                optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
+        return optimizer
 
     def _gate_lr(self, steps_per_epoch: int) -> float:
         """Return the learning rate of the gates, from how far they shall be able to go."""
@@ -104,17 +106,16 @@ class DifferentiableStrategy:
     # -- one step -----------------------------------------------------------------------------
 
     def begin_epoch(self, epoch: int) -> None:
-        """Set the schedules; epochs count from 0."""
+        """Set the schedules (of the weights' learning rate a cosine); epochs count from 0."""
         self.epoch = epoch
+        s = self.settings
         for group in self.weight_optimizer.param_groups:
-            group["lr"] = self.weight_lr
+            group["lr"] = cosine(epoch, s.epochs, s.weight_lr, s.weight_lr_min)
 
     @property
     def weight_lr(self) -> float:
-        """The learning rate of the weights in this epoch (cosine)."""
-        low, high = self.settings.weight_lr_min, self.settings.weight_lr
-        phase = math.pi * self.epoch / self.settings.epochs
-        return low + (high - low) * (1 + math.cos(phase)) / 2
+        """The learning rate of the weights as it is now."""
+        return float(self.weight_optimizer.param_groups[0]["lr"])
 
     @property
     def temperature(self) -> float:
@@ -139,12 +140,16 @@ class DifferentiableStrategy:
         return self.solver.step(self, train_batch, valid_batch)
 
     def gate_weights(self, detach: bool = False) -> dict[str, Selection]:
-        """Return weights for all gates, freshly drawn where the relaxation draws."""
+        """Return weights for all gates, freshly drawn where the relaxation draws.
+
+        Those of `decided` gates are what a selection has fixed, whatever the logits say.
+        """
         weights: dict[str, Selection] = {}
         for names in self._alike:
             logits = torch.stack([self.logits[name] for name in names])
             rows = self._relax(self.supernet.gates[names[0]], logits.detach() if detach else logits)
             weights.update(zip(names, rows.unbind(), strict=True))
+        weights.update(self.decided)
         return weights
 
     def _relax(self, gate: Gate, logits: Tensor) -> Tensor:

@@ -40,6 +40,7 @@ def test_the_defaults_are_those_of_darts() -> None:
         *(("regulariser_scale", v) for v in (-1.0, NAN)),
         *(("weight_lr_min", v) for v in (-1.0, NAN)),
         *(("stop_at_identities", v) for v in (0, -1)),
+        ("perturbation_epochs", -1),
     ],
 )
 def test_values_out_of_range_are_refused_by_name(name: str, value: Any) -> None:
@@ -79,6 +80,14 @@ def test_at_small_scale() -> None:
     assert (small.epochs, small.batch_size, small.relaxation) == (40, 64, "gumbel")
     assert settings.at("small").epochs < settings.epochs
     assert DifferentiableSettings(batch_size=16).at("small").batch_size == 16
+
+
+def test_tuning_between_projections() -> None:
+    """Five epochs as in DARTS-PT's scripts; fewer where each takes seconds on a CPU."""
+    settings = DifferentiableSettings()
+    assert settings.at("paper").perturbation_epochs == 5
+    assert settings.at("small").perturbation_epochs == 1
+    assert settings.at("small").changed({"perturbation_epochs": 0}).perturbation_epochs == 0
 
 
 def test_changes_of_a_user() -> None:

@@ -6,24 +6,32 @@ arXiv:2108.04392, sec. 4, algorithm 1.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from nas import registry
-from nas.mutables import Selection
+from nas.mutables import Selection, Supernet
 from nas.space import Scores
-from nas.training import fill_gradients
+from nas.strategies.differentiable.selections.removal import Removable, Weights, removables
+from nas.strategies.differentiable.selections.tuning import Tuning
+from nas.training import as_float, autocast
 
 if TYPE_CHECKING:
+    from nas.progress import Bar
     from nas.strategies.differentiable.protocols import GateTraining
     from nas.strategies.differentiable.selections.selection import Data
 
 __all__ = ["Perturbation"]
 
-_TUNE_EPOCHS = 1
+Quality = tuple[float, float]
+"""Accuracy, and the loss negated, which decides where accuracies are equal."""
+
+Measure = Callable[[Removable, Sequence[int]], Quality]
+"""How good the supernet is without some candidates."""
 
 
 @registry.register(
@@ -33,107 +41,88 @@ _TUNE_EPOCHS = 1
     "Wang et al., DARTS-PT, ICLR 2021, arXiv:2108.04392, algorithm 1",
 )
 class Perturbation:
-    """Gates in random order: measure without each option, fix the one missed most, tune on.
+    """Operations first, then the inputs of nodes, each in random order; tuning after each.
 
-    Afterwards every edge that could be absent is measured the same way, so that the strength of
-    an edge is what its absence costs. Between two gates the weights are tuned for one epoch.
+    Of the options of a gate the one missed most stays. Of inputs (and of a k-of-n gate) the one
+    missed least goes, and the rest are measured again without it, until as many are left as an
+    architecture keeps: of two that bear the same signal one stays. (The authors' code puts a
+    removed input back while it measures the rest, so that both could go.)
+
+    A gate may choose to be absent unless the absence of its edge is decided among the inputs of a
+    node (`Gate.node`). The supernet is left with the weights that it was tuned to.
     """
 
     def scores(self, strategy: GateTraining, data: Data) -> Scores:
-        weights = _mixture(strategy)
-        choices = [name for name, w in weights.items() if _is_open(strategy, name, w)]
-        order = [choices[i] for i in torch.randperm(len(choices)).tolist()]
-        with data.progress.bar("perturbation", total=2 * len(order)) as bar:
-            for step, name in enumerate(order):
-                weights[name] = _keep_most_missed(strategy, data, weights, name)
-                _tune(strategy, data, weights, step)
-                bar.advance()
-            strength = {}
-            for name in order:
-                strength[name] = _cost_of_absence(strategy, data, weights, name)
-                bar.advance()
-        scores = strategy.scores()
-        return {
-            n: _final(weights[n], strength[n]) if n in strength else s for n, s in scores.items()
-        }
+        strategy.decided.clear()
+        operations, inputs = removables(strategy.supernet.gates)
+        order = [*_shuffled(operations), *_shuffled(inputs)]
+        tuning = Tuning(strategy, data, len(order))
+        scores = dict(strategy.scores())
+        passes = sum(place.passes for place in order) + tuning.total
+        with data.progress.bar("perturbation", total=passes) as bar:
+            for place in order:
+                found = _ranking(place, _measure(strategy, data, bar))
+                kept = found[: place.keep]
+                strategy.decided.update(place.decided(_weights(strategy), kept))
+                place.rank(scores, found)
+                tuning.run(bar)
+        return scores
 
 
-def _mixture(strategy: GateTraining) -> dict[str, Tensor]:
-    """Return what the gates converged to, [options] each."""
-    device = next(strategy.supernet.parameters()).device
-    scores = strategy.scores()
-    return {name: torch.tensor(s, dtype=torch.float32, device=device) for name, s in scores.items()}
+def _shuffled(places: Sequence[Removable]) -> list[Removable]:
+    return [places[i] for i in torch.randperm(len(places)).tolist()]
 
 
-def _is_open(strategy: GateTraining, name: str, weights: Tensor) -> bool:
-    return strategy.supernet.gates[name].choose == 1 and len(weights) > 1
+def _ranking(place: Removable, measure: Measure) -> list[int]:
+    """Return all candidates, what is missed most first."""
+    if not place.one_by_one:
+        quality = {i: measure(place, [i]) for i in place.candidates}
+        return sorted(place.candidates, key=quality.__getitem__)
+    left, gone = list(place.candidates), list[int]()
+    while len(left) > place.keep:
+        quality = {i: measure(place, [*gone, i]) for i in left}
+        least = max(left, key=quality.__getitem__)
+        left.remove(least)
+        gone.append(least)
+    return left + gone[::-1]
 
 
-def _without(weights: Tensor, option: int) -> Tensor:
-    """Remove an option and share its weight among the others, equally where it had it all."""
-    rest = weights.clone()
-    rest[option] = 0.0
-    if not rest.any():
-        rest = torch.ones_like(weights)
-        rest[option] = 0.0
-    return rest / rest.sum()
+def _weights(strategy: GateTraining) -> Weights:
+    """Return what the gates have converged to, or what was decided."""
+    like = next(iter(strategy.logits.values()))
+    trained = {n: torch.from_numpy(s).to(like) for n, s in strategy.scores().items()}
+    return trained | strategy.decided
 
 
-def _one_hot(weights: Tensor, option: int) -> Tensor:
-    hot = torch.zeros_like(weights)
-    hot[option] = 1.0
-    return hot
+def _measure(strategy: GateTraining, data: Data, bar: Bar) -> Measure:
+    weights = _weights(strategy)
 
+    def measure(place: Removable, removed: Sequence[int]) -> Quality:
+        quality = _quality(strategy, data, place.without(weights, removed))
+        bar.advance()
+        return quality
 
-def _keep_most_missed(
-    strategy: GateTraining, data: Data, weights: dict[str, Tensor], name: str
-) -> Tensor:
-    absent = strategy.supernet.gates[name].absent
-    kept = [i for i in range(len(weights[name])) if i != absent]
-    accuracy = {
-        i: _accuracy(strategy, data, weights | {name: _without(weights[name], i)}) for i in kept
-    }
-    return _one_hot(weights[name], min(kept, key=accuracy.__getitem__))
-
-
-def _cost_of_absence(
-    strategy: GateTraining, data: Data, weights: dict[str, Tensor], name: str
-) -> float:
-    """Return by how much the accuracy falls without an edge; 0 for a gate that must be there."""
-    absent = strategy.supernet.gates[name].absent
-    if absent is None:
-        return 0.0
-    without = weights | {name: _one_hot(weights[name], absent)}
-    return _accuracy(strategy, data, weights) - _accuracy(strategy, data, without)
-
-
-def _final(weights: Tensor, strength: float) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return scores of one gate: positive for what was kept, and ranked by its strength."""
-    return weights.double().cpu().numpy() * float(np.exp(strength))
+    return measure
 
 
 @torch.no_grad()
-def _accuracy(strategy: GateTraining, data: Data, weights: dict[str, Tensor]) -> float:
+def _quality(strategy: GateTraining, data: Data, weights: Weights) -> Quality:
     """Measure a mixture on the gates' half with the statistics of each batch."""
-    correct = count = 0
+    correct, loss, count = 0, 0.0, 0
     selections: dict[str, Selection] = dict(weights)
-    strategy.supernet.train()
+    _normalise_by_batch(strategy.supernet)
     for x, target in data.valid_batches():
-        correct += strategy.problem.correct(strategy.supernet(x, selections), target)
+        with autocast(strategy.settings.precision, x.device):
+            output = as_float(strategy.supernet(x, selections))
+        correct += strategy.problem.correct(output, target)
+        loss += strategy.problem.loss(output, target).item() * target.numel()
         count += target.numel()
-    return correct / count
+    return correct / count, -loss / count if math.isfinite(loss) else -math.inf
 
 
-def _tune(strategy: GateTraining, data: Data, weights: dict[str, Tensor], step: int) -> None:
-    """Train the weights for one epoch of the mixture as it is now."""
-    selections: dict[str, Selection] = dict(weights)
-    for epoch in range(_TUNE_EPOCHS):
-        for x, target in data.train_batches(strategy.settings.epochs + step * _TUNE_EPOCHS + epoch):
-            loss = strategy.problem.loss(strategy.supernet(x, selections), target)
-            strategy.weight_optimizer.zero_grad()
-            torch.autograd.backward(loss)
-            fill_gradients(strategy.weights)
-            torch.nn.utils.clip_grad_norm_(
-                strategy.supernet.parameters(), strategy.settings.grad_clip
-            )
-            strategy.weight_optimizer.step()
+def _normalise_by_batch(supernet: Supernet) -> None:
+    """Leave out dropout, whose noise would drown what one option costs."""
+    supernet.eval()
+    for module in supernet.modules():
+        if isinstance(module, _BatchNorm):
+            module.train()

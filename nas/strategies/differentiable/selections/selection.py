@@ -25,6 +25,9 @@ class Data(Protocol):
     def valid_batches(self) -> Iterable[Batch]:
         """Return the gates' half, in order."""
 
+    def gate_batches(self, epoch: int) -> Iterable[Batch]:
+        """Return shuffled, augmented batches of the gates' half, without end."""
+
 
 class Selection(Protocol):
     """One rule that decides which options stay."""
