@@ -6,10 +6,10 @@ Source: Akiba et al., Optuna, KDD 2019, arXiv:1907.10902.
 from __future__ import annotations
 
 import json
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from optuna.trial import TrialState
 
 from nas import registry
 from nas.errors import NasError, unknown
-from nas.objective import Measurement, Objective
+from nas.objective import BROKEN, Measurement, Objective
 from nas.settings import setting
 from nas.space import Architecture, SearchSpace
 from nas.strategies.optuna_sampler import (
@@ -27,14 +27,21 @@ from nas.strategies.optuna_sampler import (
     samplers,
     starts_with,
 )
-from nas.strategies.optuna_study import Trials
+from nas.strategies.optuna_study import Outcome, Trials
 from nas.strategies.strategy import Strategy
 
 __all__ = ["OptunaSettings", "OptunaStrategy"]
 
 _NEEDS_NUMBERS = ("cmaes",)
 _MOST_OF_A_GRID = 20_000  # combinations; it is gone through once a trial
-_MAX_TRIES = 20
+_MOST_DRAWS = 3  # of a proposal, before the last is made valid
+_MOST_STEPS = 20  # of what lists a space: what is not valid is done with
+_NEAR, _FAR = 0.01, 1e6  # parts of a bound: less is kept for a model, more too much for one
+
+
+def _clear(excess: float) -> float:
+    """Return how much a limit is broken, as a finite number that no model takes for 0."""
+    return _FAR if math.isnan(excess) else min(max(excess, _NEAR), _FAR)
 
 
 @dataclass
@@ -96,11 +103,12 @@ class OptunaStrategy(Strategy):
         self._trials = Trials(
             space, len(objective.goals), len(objective.limits), name in _NEEDS_NUMBERS
         )
+        self._draws = _MOST_STEPS if name in ENUMERATING else _MOST_DRAWS
         self._pending: dict[Architecture, list[int]] = {}
         self._listed = False  # whether the sampler says that there is nothing more
 
     def _require_a_small_grid(self) -> None:
-        combinations = prod(self.space.cardinalities)
+        combinations = math.prod(self.space.cardinalities)
         if self.settings.sampler == "grid" and combinations > _MOST_OF_A_GRID:
             raise NasError(
                 f"optuna:grid lists every combination of options, and space '{self.space.name}' "
@@ -124,15 +132,21 @@ class OptunaStrategy(Strategy):
             return [self._ask_one() for _ in range(n)]
 
     def _ask_one(self) -> Architecture:
-        for _ in range(_MAX_TRIES):
+        for _ in range(self._draws):
             if self._listed:
                 return self.space.sample(self.rng, 1)[0]
             number, architecture = self._trials.ask(self._sampler.of(self._trials.count))
             if self.space.check(architecture) is None:
                 return self._started(architecture, number)
-            self._end(number, TrialState.FAIL)
-        [architecture] = self.space.sample(self.rng, 1)  # hardly anything is valid
-        return self._started(architecture, self._trials.add(architecture, TrialState.RUNNING))
+            self._end(number, Outcome(TrialState.FAIL))
+        return self._repaired(architecture, number)
+
+    def _repaired(self, architecture: Architecture, number: int) -> Architecture:
+        """Start a trial of what is valid near a proposal, as if the sampler had proposed it."""
+        rows = self.space.repaired(self.space.to_array([architecture]), self.rng)
+        [near] = self.space.from_array(rows)
+        kept = self._trials.attributes(number)  # generations, for one
+        return self._started(near, self._trials.add(near, Outcome(TrialState.RUNNING), kept))
 
     def _started(self, architecture: Architecture, number: int) -> Architecture:
         self._pending.setdefault(architecture, []).append(number)
@@ -142,22 +156,47 @@ class OptunaStrategy(Strategy):
 
     def tell(self, results: Sequence[tuple[Architecture, Measurement]]) -> None:
         for architecture, measurement in results:
-            values = list(self.objective.scores(measurement))
-            good = all(np.isfinite(values))
-            state = TrialState.COMPLETE if good else TrialState.FAIL
+            outcome = self._outcome(measurement)
             waiting = self._pending.get(architecture)
             if not waiting:
-                self._trials.add(architecture, state, values if good else None)
+                self._trials.add(architecture, outcome)
                 continue
             number = waiting.pop(0)
             if not waiting:
                 del self._pending[architecture]
-            self._end(number, state, values if good else None)
+            self._end(number, outcome)
 
-    def _end(self, number: int, state: TrialState, values: Sequence[float] | None = None) -> None:
+    def _outcome(self, measurement: Measurement) -> Outcome:
+        """Say what a trial has come to.
+
+        What breaks a limit keeps its true values beside its excesses, where the sampler heeds
+        them; others take the penalised score for a value.
+        """
+        if not measurement.ok:
+            return Outcome(TrialState.FAIL)
+        if not self.objective.limits or not self._sampler.heeds_limits:
+            return self._penalised(measurement)
+        found = self.objective.excesses(measurement)
+        excesses = tuple(excess if excess <= 0 else _clear(excess) for excess in found)
+        goals, metrics = self.objective.goals, measurement.metrics
+        if max(excesses) > 0 and any(goal.metric not in metrics for goal in goals):
+            return Outcome(TrialState.PRUNED, excesses=excesses)
+        values = tuple(goal.sign * goal.value(measurement) for goal in goals)
+        if np.isfinite(values).all():
+            return Outcome(TrialState.COMPLETE, values, excesses)
+        return Outcome(TrialState.FAIL)
+
+    def _penalised(self, measurement: Measurement) -> Outcome:
+        values = self.objective.scores(measurement)
+        if self.settings.sampler == "gp" and values[0] <= BROKEN:
+            return Outcome(TrialState.FAIL)  # no model could fit that
+        good = np.isfinite(values).all()
+        return Outcome(TrialState.COMPLETE, values) if good else Outcome(TrialState.FAIL)
+
+    def _end(self, number: int, outcome: Outcome) -> None:
         self._trials.study.sampler = self._sampler.of(number)  # it has a say after a trial, too
         try:
-            self._trials.tell(number, state, values)
+            self._trials.tell(number, outcome)
         except RuntimeError:  # `Study.stop`, which Optuna refuses outside `optimize`
             if self.settings.sampler not in ENUMERATING:
                 raise

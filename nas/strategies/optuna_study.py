@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,22 @@ from optuna.trial import TrialState
 from nas.space import Architecture, SearchSpace
 from nas.strategies.optuna_sampler import EXCESSES
 
-__all__ = ["Trials"]
+__all__ = ["Outcome", "Trials"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial has ended, or that it runs.
+
+    Args:
+        state: Complete, failed, pruned or running.
+        values: Of a complete one, larger for the better.
+        excesses: By how much limits are broken (above 0); none where there are no limits.
+    """
+
+    state: TrialState
+    values: tuple[float, ...] | None = None
+    excesses: tuple[float, ...] | None = None
 
 
 class Trials:
@@ -78,27 +94,23 @@ class Trials:
     def add(
         self,
         architecture: Architecture,
-        state: TrialState,
-        values: Sequence[float] | None = None,
-        attributes: dict[str, Any] | None = None,
+        outcome: Outcome,
+        attributes: Mapping[str, Any] | None = None,
     ) -> int:
         """Add a trial that no sampler has proposed; return its number.
 
         Args:
             architecture: What it is of.
-            state: How it ended, or that it runs.
-            values: Of a complete one, larger for the better.
-            attributes: What samplers and `EXCESSES` keep of it.
+            outcome: How it ended, or that it runs.
+            attributes: What samplers keep of it.
         """
         active = self.space.active(self.space.to_array([architecture]))[0].tolist()
-        params = {
-            decision.name: choice
-            for decision, choice, on in zip(
-                self.space.decisions, architecture.choices, active, strict=True
-            )
-            if on
-        }
-        self._add(state, values, params, attributes or {})
+        chosen = zip(self.distributions, architecture.choices, active, strict=True)
+        params = {name: choice for name, choice, on in chosen if on}
+        kept = dict(attributes or {})
+        if outcome.excesses is not None:
+            kept[EXCESSES] = outcome.excesses
+        self._add(outcome.state, outcome.values, params, kept)
         return self.count - 1
 
     def _add(
@@ -125,23 +137,17 @@ class Trials:
 
     # -- being told ---------------------------------------------------------------------------
 
-    def tell(
-        self,
-        number: int,
-        state: TrialState,
-        values: Sequence[float] | None,
-        excesses: Sequence[float] | None = None,
-    ) -> None:
+    def tell(self, number: int, outcome: Outcome) -> None:
         """End a running trial.
 
         Raises:
             RuntimeError: From a sampler that has listed all there is; the trial has ended.
         """
-        if excesses is not None:
+        if outcome.excesses is not None:
             storage, identity = self.study._storage, self.study._study_id
             trial = storage.get_trial_id_from_study_id_trial_number(identity, number)
-            storage.set_trial_system_attr(trial, EXCESSES, tuple(excesses))
-        self.study.tell(number, values, state)
+            storage.set_trial_system_attr(trial, EXCESSES, outcome.excesses)
+        self.study.tell(number, outcome.values, outcome.state)
 
     # -- state --------------------------------------------------------------------------------
 
