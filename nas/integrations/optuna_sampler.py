@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import optuna
@@ -71,15 +72,16 @@ class StrategySampler(optuna.samplers.BaseSampler):
         self._told: set[int] = set()
         self._others = optuna.samplers.RandomSampler(seed=int(strategy.rng.integers(2**31)))
 
+    @cached_property
+    def _distributions(self) -> dict[str, BaseDistribution]:
+        return {name: CategoricalDistribution(texts) for name, texts in self._options.items()}
+
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         del trial
         self._check(study)
-        return {
-            decision.name: CategoricalDistribution([str(option) for option in decision.options])
-            for decision in self.strategy.space.decisions
-        }
+        return dict(self._distributions)
 
     def _check(self, study: optuna.Study) -> None:
         goals = self.strategy.objective.goals
@@ -123,10 +125,12 @@ class StrategySampler(optuna.samplers.BaseSampler):
 
     def _tell(self, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
         """Tell the strategy of a trial, once."""
-        architecture = self._architecture(trial.params)
-        if trial.number in self._told or architecture is None:
+        if trial.number in self._told:
             return
-        self._told.add(trial.number)
+        self._told.add(trial.number)  # also of something else, which is then asked about once
+        architecture = self._architecture(trial.params)
+        if architecture is None:
+            return
         if state == TrialState.COMPLETE and values is not None:
             goals = self.strategy.objective.goals
             metrics = {goal.metric: float(v) for goal, v in zip(goals, values, strict=True)}
@@ -135,13 +139,17 @@ class StrategySampler(optuna.samplers.BaseSampler):
             error = f"the trial ended as {state.name.lower()}"
             self.strategy.tell([(architecture, Measurement(error=error))])
 
+    @cached_property
+    def _options(self) -> dict[str, list[str]]:
+        """The options of every decision, as Optuna's categories."""
+        return {d.name: [str(o) for o in d.options] for d in self.strategy.space.decisions}
+
     def _architecture(self, params: dict[str, Any]) -> Architecture | None:
         """Return the architecture of a trial; None for one of something else."""
         space = self.strategy.space
         choices = []
-        for decision in space.decisions:
-            texts = [str(option) for option in decision.options]
-            text = str(params.get(decision.name, texts[0]))
+        for name, texts in self._options.items():
+            text = str(params.get(name, texts[0]))
             if text not in texts:
                 return None
             choices.append(texts.index(text))

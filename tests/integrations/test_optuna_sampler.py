@@ -124,3 +124,16 @@ def test_a_sampler_that_does_not_know_the_space_is_told_what_is_not_valid() -> N
     study.optimize(lambda trial: sum(suggest(trial, space).choices), n_trials=20)
     states = {trial.state.name for trial in study.trials}
     assert states == {"COMPLETE", "PRUNED"}
+
+
+def test_every_trial_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = optuna.create_study(direction="maximize")
+    study.optimize(lambda trial: trial.suggest_float(trial.number * "x" + "y", 0, 1), n_trials=3)
+    study.optimize(lambda trial: sum(suggest(trial, SPACE).choices), n_trials=4)
+    strategy = Remembering(SPACE, Objective())
+    study.sampler = as_optuna_sampler(strategy)
+    read = []
+    real = study.sampler._architecture
+    monkeypatch.setattr(study.sampler, "_architecture", lambda p: read.append(p) or real(p))
+    study.optimize(lambda trial: sum(suggest(trial, SPACE).choices), n_trials=5)
+    assert len(read) == len(study.trials) == 12
