@@ -38,9 +38,9 @@ from nas.mutables.supernet import Supernet
 from nas.progress import Bar, Silent
 from nas.registry import resolve_entry
 from nas.run import Run
-from nas.search import black_box as black_box_module
 from nas.search import search
 from nas.space import Architecture, SearchSpace
+from nas.storage import SavePace
 from nas.task import Task
 from nas.testing.contract import tensors
 
@@ -209,7 +209,7 @@ class Extractions:
 @pytest.fixture
 def extractions(monkeypatch: pytest.MonkeyPatch, no_report: None) -> Extractions:
     """Watch extractions, keep a checkpoint of every trial, and leave out drawings."""
-    monkeypatch.setattr(black_box_module, "_SAVE_EVERY", -1.0)
+    monkeypatch.setattr(SavePace, "due", lambda pace: True)
     return Extractions(monkeypatch)
 
 

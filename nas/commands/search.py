@@ -31,8 +31,9 @@ _RESUMED: dict[str, Any] = {
     "timeout": float | None, "evaluations": int | None, "scale": str | None, "seed": int,
     "device": str, "download": bool,
 }  # fmt: skip
+_LATER = {"from": list[str]}  # options that configs of before lack
 _MOST_OF_FRONT = 20  # lines
-_RECORDED = ("versions", "created", "task")  # in a run's config.json beside its options
+_RECORDED = ("versions", "created", "task", "protocol")  # in a run's config.json beside its options
 
 
 @searching.command()
@@ -88,6 +89,16 @@ def search(
         Optional[Path],  # noqa: UP045
         typer.Option(help="The run folder.", show_default="runs/SPACE-STRATEGY-DATA-sSEED"),
     ] = None,
+    start_from: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            "--from",
+            metavar="RUN|FILE|TABLE",
+            help="What is known: a run, a file of architectures, a table, a published name; may be "
+            "given many times.",
+            show_default="nothing",
+        ),
+    ] = None,
     config: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(help="JSON or TOML file with these options, and settings by group."),
@@ -111,6 +122,7 @@ def search(
         "space": space, "strategy": strategy, "data": data, "evaluator": evaluator,
         "objective": objective, "limit": limit, "timeout": timeout, "evaluations": evaluations,
         "scale": scale, "seed": seed, "device": device, "out": out, "download": download,
+        "from": start_from or [],
     }  # fmt: skip
     given = {name for name in options if _is_given(context, name)}
     from_file, settings = _read_search_config(config) if config else ({}, {})
@@ -123,12 +135,13 @@ def search(
     for group, values in parse_assignments(assignments or []).items():
         settings.setdefault(group, {}).update(values)
     keep_freed_memory()
-    run = run_search(**options, settings=settings, progress=progress_of(quiet))
+    sources = options.pop("from")
+    run = run_search(**options, start_from=sources, settings=settings, progress=progress_of(quiet))
     _print_run(run, as_json)
 
 
 def _is_given(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
+    source = context.get_parameter_source("start_from" if name == "from" else name)
     return source is not None and source.name == "COMMANDLINE"
 
 
@@ -138,7 +151,7 @@ def _read_search_config(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
     values = {k: v for k, v in read_config(file).items() if k not in _RECORDED}
     settings = _require_groups(file, values.pop("settings", {}))
-    allowed = _RESUMED | {"out": str | None}
+    allowed = _RESUMED | _LATER | {"out": str | None}
     for name in values:
         if name not in allowed:
             raise unknown(f"option in {file}", name, [*allowed, "settings"])
@@ -174,9 +187,12 @@ def resume(
     if missing:
         raise NasError(f"{file} is damaged: '{missing[0]}' is missing")
     options = _converted(file, {name: config[name] for name in _RESUMED}, _RESUMED)
+    sources = _converted(file, {n: config[n] for n in _LATER if n in config}, _LATER).get("from")
     settings = _require_groups(file, config["settings"])
     keep_freed_memory()
-    resumed = run_search(**options, out=run, settings=settings, progress=progress_of(quiet))
+    resumed = run_search(
+        **options, out=run, start_from=sources, settings=settings, progress=progress_of(quiet)
+    )
     _print_run(resumed, as_json)
 
 

@@ -83,13 +83,22 @@ class EvaluatorChoice:
             info: The shapes of the task.
             make: Makes the evaluator, which may know more than its class.
         """
-        measured = self.factory.metrics_for(space, info) or make().metrics
+        measured, hidden = self.factory.metrics_for(space, info), frozenset[str]()
+        if not measured:
+            made = make()
+            measured, hidden = made.metrics, made.hidden_metrics
+        measured = tuple(name for name in measured if name not in hidden)
         allowed = (*measured, *(costs_for(info) if self.factory.uses_data else ()))
         for word, names in (
             ("objective", [goal.metric for goal in objective.goals]),
             ("metric of a limit", [limit.metric for limit in objective.limits]),
         ):
             for name in names if measured else ():
+                if name in hidden:
+                    raise NasError(
+                        f"{word} '{name}': it is measured on test data, to be reported of what is "
+                        f"found, and a search must not see it; take '{measured[0]}'"
+                    )
                 if name not in allowed:
                     raise unknown(word, name, allowed)
 

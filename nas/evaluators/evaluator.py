@@ -50,6 +50,7 @@ class Context:
         progress: Where to report.
         log: Takes events such as {"event": "epoch", ...}.
         costs: Which of `COSTS` a measurement shall have beside what the evaluator measures.
+        objective: What is searched for; None where it is no search that asks.
         timeout: Most seconds that one evaluation may take; None is any.
     """
 
@@ -62,6 +63,7 @@ class Context:
     progress: Progress = field(default_factory=Silent)
     log: Callable[[dict[str, Any]], None] = _no_log
     costs: tuple[str, ...] = ()
+    objective: Objective | None = None
     timeout: float | None = None
 
 
@@ -88,6 +90,8 @@ class Evaluator(ABC):
     """The setting that stands behind the colon in `NAME:VALUE`; empty: none does."""
     cost_metrics: tuple[str, ...] = ("params", "flops", "flops_per_token")
     """The metrics that `costs` gives: the same at every time, without an evaluation."""
+    depends_on_seed: ClassVar[bool] = False
+    """Whether what it measures with one seed cannot be compared with another seed's."""
     runs_networks: ClassVar[bool] = False
     """Whether it gives all that the task, and networks themselves, say of their outputs."""
 
@@ -154,6 +158,11 @@ class Evaluator(ABC):
         evaluates its leaders once more.
         """
         return True
+
+    @property
+    def hidden_metrics(self) -> frozenset[str]:
+        """What is measured only to be reported, on test data: a search must not see it."""
+        return frozenset()
 
     def final_scores(self, measurements: Sequence[Measurement]) -> list[float] | None:
         """Return what each measurement counts when a search takes its result; larger is better.
@@ -249,15 +258,31 @@ class Evaluator(ABC):
 
         The random numbers of an evaluation depend on the seed and the architecture alone, not on
         what was evaluated before. Architectures that are evaluated at once share the time equally.
+        Costs come first: of what breaks a limit by them nothing else is measured.
         """
         measurements: list[Measurement] = []
         for at in range(0, len(architectures), self.at_once):
             some = architectures[at : at + self.at_once]
             start = time.perf_counter()
-            results = self._results(some)
+            results = self._affordable_results(some) if self.context.costs else self._results(some)
             seconds = (time.perf_counter() - start) / len(some)
             measurements += [_measurement(result, seconds) for result in results]
         return measurements
+
+    def _affordable_results(
+        self, architectures: Sequence[Architecture]
+    ) -> list[dict[str, float] | Exception]:
+        """Return costs and metrics; of what is too dear, or has no costs to be told, no metrics."""
+        found = {a: self._tried_costs(a) for a in dict.fromkeys(architectures)}
+        left = [
+            a for a, cost in found.items()
+            if not isinstance(cost, Exception) and not self._is_too_dear(cost)
+        ]  # fmt: skip
+        for architecture, result in zip(left, self._results(left) if left else [], strict=True):
+            costs = found[architecture]
+            assert not isinstance(costs, Exception)
+            found[architecture] = result if isinstance(result, Exception) else {**costs, **result}
+        return [found[architecture] for architecture in architectures]
 
     def _results(self, architectures: Sequence[Architecture]) -> list[dict[str, float] | Exception]:
         limit = self.context.timeout and self.context.timeout * len(architectures)
@@ -266,21 +291,23 @@ class Evaluator(ABC):
                 results = self.evaluate_many(architectures)
         except Exception:  # not any one's fault: each has a try of its own
             results = [self._tried(architecture) for architecture in architectures]
-        if self.context.costs:
-            pairs = zip(architectures, results, strict=True)
-            results = [self._with_costs(architecture, result) for architecture, result in pairs]
         return results
 
-    def _with_costs(
-        self, architecture: Architecture, result: dict[str, float] | Exception
-    ) -> dict[str, float] | Exception:
-        if isinstance(result, Exception):
-            return result
+    def _tried_costs(self, architecture: Architecture) -> dict[str, float] | Exception:
+        """Return the costs that a measurement shall have, or what went wrong."""
         try:
             with time_limit(self.context.timeout):
-                return {**self._costs(architecture), **result}
+                return self._costs(architecture)
         except Exception as error:
             return error
+
+    def _is_too_dear(self, costs: dict[str, float] | Exception) -> bool:
+        """Tell whether costs, as far as they are known, break a limit."""
+        objective = self.context.objective
+        if objective is None or isinstance(costs, Exception):
+            return False
+        told = (limit for limit in objective.limits if limit.metric in costs)
+        return not all(limit.allows(costs[limit.metric]) for limit in told)
 
 
 def _measurement(result: dict[str, float] | Exception, seconds: float) -> Measurement:

@@ -1,7 +1,8 @@
-"""Successive halving: the epochs at which candidates are compared, and which of them go on.
+"""Successive halving as a stopping rule: when candidates are compared, and which of them go on.
 
 Source: Li et al., A System for Massively Parallel Hyperparameter Tuning (ASHA), MLSys 2020,
-arXiv:1810.05934, Algorithm 2.
+arXiv:1810.05934, Algorithm 2, for the rungs and who goes on. It is not ASHA: nothing is promoted
+later, and nothing runs asynchronously.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ __all__ = ["Rungs"]
 class Rungs:
     """Results of the candidates at r, r * eta, r * eta^2 ... epochs.
 
-    A candidate is compared with those that reached a rung before it, as ASHA's asynchronous rule
-    does; it is not taken up again later, when more results would let it go on.
+    A candidate is compared with those that reached a rung before it; it is not taken up again
+    later, when more results would let it go on, as ASHA's promotions do.
 
     Args:
         eta: One in how many goes on, at least 2.

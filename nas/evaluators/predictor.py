@@ -73,7 +73,8 @@ class PredictorEvaluator(Evaluator):
     measurement shall have besides (`Context.costs`) are never predicted.
 
     The predictors, one a metric, are fitted anew when there is a new measurement. They follow from
-    what was observed alone.
+    what was observed alone. What was measured once is not measured again where the other
+    evaluator's answers are constant.
     """
 
     Settings = PredictorSettings
@@ -92,8 +93,8 @@ class PredictorEvaluator(Evaluator):
         self.metrics = (*self.base.metrics, MEASURED) if self.base.metrics else ()
         self.cost_metrics = self.base.cost_metrics
         self._observed = 0
-        self._known: list[tuple[Architecture, dict[str, float]]] = []  # measured
-        self._fitted: tuple[int, dict[str, Predictor]] = (0, {})  # to how many of them
+        self._known: dict[Architecture, dict[str, float]] = {}  # measured
+        self._fitted: dict[str, Predictor] = {}  # metric -> predictor, once it is needed
 
     @classmethod
     def objective_for(cls, settings: PredictorSettings) -> str:
@@ -110,6 +111,10 @@ class PredictorEvaluator(Evaluator):
         named = {goal.metric for goal in objective.goals} | {*COSTS}
         more = [limit.metric for limit in objective.limits if limit.metric not in named]
         return replace(settings, objective=",".join([*goals, *dict.fromkeys(more)]))
+
+    @property
+    def constant(self) -> bool:
+        return False  # a prediction changes with what is measured
 
     # -- what is the other evaluator's --------------------------------------------------------
 
@@ -133,37 +138,39 @@ class PredictorEvaluator(Evaluator):
         metrics = dict(measurement.metrics)
         if measurement.ok and not metrics.pop(MEASURED, 1.0):
             return
+        if architecture in self._known and self.base.constant:
+            return
         if measurement.ok:
-            self._known.append((architecture, metrics))
+            self._known[architecture] = metrics
+            self._fitted = {}
         own = Measurement(metrics, measurement.seconds, measurement.error)
         self.base.observe(architecture, own)
 
     def state_dict(self) -> dict[str, Any]:
-        known = [(list(architecture.choices), metrics) for architecture, metrics in self._known]
+        known = [
+            (list(architecture.choices), metrics) for architecture, metrics in self._known.items()
+        ]
         return {"observed": self._observed, "known": known, "base": self.base.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._observed = int(state["observed"])
         name = self.context.space.name
-        self._known = [
-            (Architecture(name, tuple(choices)), dict(metrics))
-            for choices, metrics in state["known"]
-        ]
-        self._fitted = (0, {})
+        self._known = {
+            Architecture(name, tuple(choices)): dict(metrics) for choices, metrics in state["known"]
+        }
+        self._fitted = {}
         self.base.load_state_dict(state["base"])
 
     def _predictors(self) -> dict[str, Predictor]:
         """Return metric -> predictor, fitted to all that is known."""
-        if self._fitted[0] != len(self._known):
-            architectures = [architecture for architecture, _ in self._known]
-            fitted = {
-                name: make_predictor(
+        if not self._fitted:
+            for name in self._predicted:
+                made = make_predictor(
                     self.settings.predictor, self.context.space, self.context.seed
-                ).fit(architectures, [metrics[name] for _, metrics in self._known])
-                for name in self._predicted
-            }
-            self._fitted = (len(self._known), fitted)
-        return self._fitted[1]
+                )
+                values = [metrics[name] for metrics in self._known.values()]
+                self._fitted[name] = made.fit(list(self._known), values)
+        return self._fitted
 
     @property
     def _predicted(self) -> list[str]:
@@ -179,7 +186,8 @@ class PredictorEvaluator(Evaluator):
         if self._is_its_turn():
             return self._measure(architecture)
         [prediction] = super().__call__([architecture])
-        if prediction.ok and self._beats_all(architecture, prediction):
+        complete = prediction.ok and self.objective.measures(prediction)
+        if complete and self._beats_all(architecture, prediction):
             return self._measure(architecture)
         return prediction
 
@@ -189,6 +197,8 @@ class PredictorEvaluator(Evaluator):
         return {name: float(mean[0]) for name, mean in found.items()} | {MEASURED: 0.0}
 
     def _measure(self, architecture: Architecture) -> Measurement:
+        if architecture in self._known and self.base.constant:
+            return Measurement({**self._known[architecture], MEASURED: 1.0})
         [measurement] = self.base([architecture])
         if not measurement.ok:
             return measurement
@@ -208,7 +218,7 @@ class PredictorEvaluator(Evaluator):
             if self.settings.optimism and goal.metric in self._predicted:
                 deviation = self._predictors()[goal.metric].predict([architecture])[1][0]
                 hoped[i] += self.settings.optimism * deviation
-        known = self._points([metrics for _, metrics in self._known])
+        known = self._points(list(self._known.values()))
         return not bool((known >= hoped).all(1).any())
 
     def _points(self, metrics: Sequence[dict[str, float]]) -> NDArray[np.float64]:

@@ -27,7 +27,14 @@ from nas.evaluators.supernet_training import SupernetTraining
 from nas.mutables import supernet_of
 from nas.objective import Measurement
 from nas.space import Architecture, Path, SearchSpace
-from nas.storage import load_checkpoint, restoring, save_checkpoint, seed_everything, seed_of
+from nas.storage import (
+    SavePace,
+    load_checkpoint,
+    restoring,
+    save_checkpoint,
+    seed_everything,
+    seed_of,
+)
 from nas.training import shared_weights_recipe
 
 __all__ = [
@@ -53,7 +60,7 @@ class SupernetEvaluator(Evaluator):
     With `train_on=proposals` only the warm-up comes before the search. Then, whenever
     `proposals_per_epoch` results have been observed, the supernet is trained for one more epoch,
     each step on one of these architectures, until it has had `epochs` epochs. What an architecture
-    scores depends on when it is evaluated.
+    scores depends on when it is evaluated; what is proposed again is trained on and scored again.
     """
 
     Settings = SupernetSettings
@@ -63,6 +70,7 @@ class SupernetEvaluator(Evaluator):
         "learning_rate", "momentum", "weight_decay", "grad_clip", "precision",
     )  # fmt: skip
     shares_weights = True
+    depends_on_seed = True
     runs_networks = True
     settings: SupernetSettings
 
@@ -74,6 +82,7 @@ class SupernetEvaluator(Evaluator):
         if not any(True for _ in self.supernet.parameters()):
             raise NasError(f"space '{context.space.name}' has no weights to share or train")
         self.training = SupernetTraining(self.supernet, context, self.settings)
+        self._saving = SavePace()
         self._observed = 0  # since the last epoch
         self._recent: list[Architecture] = []  # those of them that could be scored
 
@@ -90,6 +99,10 @@ class SupernetEvaluator(Evaluator):
     def require(cls, space: SearchSpace, settings: SupernetSettings) -> None:
         paths_of(space, settings.paths, settings.train_on)
 
+    @property
+    def constant(self) -> bool:
+        return self.settings.train_on == "uniform"
+
     # -- training -----------------------------------------------------------------------------
 
     def prepare(self) -> None:
@@ -102,7 +115,8 @@ class SupernetEvaluator(Evaluator):
             while training.epoch < epochs:
                 self._say_phase()
                 figures = training.run_epoch(self._uniform)
-                self._save()
+                if training.epoch == epochs or self._saving.due():
+                    self._save()
                 bar.advance(**figures)
 
     def _say_phase(self) -> None:
@@ -123,7 +137,8 @@ class SupernetEvaluator(Evaluator):
 
     def _save(self) -> None:
         if self._file:
-            save_checkpoint(self._file, self.training.state_dict())
+            with self._saving.saving():
+                save_checkpoint(self._file, self.training.state_dict())
 
     @property
     def _file(self) -> Any:

@@ -53,6 +53,12 @@ class TableEvaluator(Evaluator):
     def at_once(self) -> int:
         return 1000
 
+    @property
+    def hidden_metrics(self) -> frozenset[str]:
+        """What the problem reports of what a search finds, such as accuracy on test data."""
+        named, problem = self.benchmark.metrics.items(), self.benchmark.problem
+        return frozenset(m for m, c in named if c in problem.report and c != problem.search)
+
     def prepare(self) -> None:
         for line in [f"table {self.benchmark.name}", *self.benchmark.describe()]:
             self.context.progress.note(line)
@@ -89,7 +95,14 @@ def _open(space: SearchSpace, settings: TableSettings, progress: Progress) -> Be
         )
     search = settings.search
     problem = found.problem.changed(search=search) if search else found.problem
-    return Benchmark(found.table, problem, settings.seed)
+    opened = Benchmark(found.table, problem, settings.seed)
+    own, chosen = (found.table.columns[p.search] for p in (found.problem, problem))
+    if chosen.split == "test" != own.split:
+        raise NasError(
+            f"evaluator.search={search}: it is measured on test data, which a search must not see; "
+            f"take '{own.name}' ({own.describe()}), which is what is searched by default"
+        )
+    return opened
 
 
 def _table_of(space: str) -> str:

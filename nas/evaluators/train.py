@@ -12,7 +12,7 @@ from nas import registry
 from nas.errors import NasError
 from nas.evaluators.evaluator import Context, Evaluator
 from nas.evaluators.halving import Rungs
-from nas.objective import Measurement
+from nas.objective import Goal, Measurement
 from nas.settings import require_ranges, setting
 from nas.space import Architecture
 from nas.storage import seed_of
@@ -45,10 +45,10 @@ class CandidateSettings(TrainSettings):
 class TrainEvaluator(Evaluator):
     """Train on the weights' half of the data for a number of epochs; score on the other half.
 
-    With `halving_eta` above 0, training is cut short by successive halving over epochs (ASHA, see
-    `halving.Rungs`): a candidate goes on past a rung only while its accuracy there is among the
-    best 1/eta of those observed. Its metrics then have "epochs", the number that it was trained
-    for, and "accuracy@N", its accuracy at each rung that it reached.
+    With `halving_eta` above 0, training is cut short by successive halving over epochs (see
+    `halving.Rungs`): a candidate goes on past a rung only while what is searched, such as its
+    accuracy, is there among the best 1/eta of those observed. Its metrics then have "epochs", the
+    number that it was trained for, and "accuracy@N", what it had at each rung that it reached.
     """
 
     Settings = CandidateSettings
@@ -65,6 +65,7 @@ class TrainEvaluator(Evaluator):
         if settings.halving_eta:
             self._rungs = Rungs(settings.halving_eta, settings.halving_epochs, settings.epochs)
         self._epochs: dict[Architecture, int] = {}  # that an observed one was trained for
+        self._goal = self._compared_by()
 
     @classmethod
     def defaults(cls, scale: str, kind: str = "examples") -> dict[str, Any]:
@@ -72,13 +73,18 @@ class TrainEvaluator(Evaluator):
         few = {"epochs": 12 if scale == "paper" else 10, "drop_path": 0.0, "cutout": 0}
         return kind_recipe(kind, scale) | few
 
+    def _compared_by(self) -> Goal:
+        """Return what candidates are compared by while they train: what is searched, if it can."""
+        objective = self.context.objective
+        searched = objective.goals[0] if objective else Goal("accuracy")
+        return searched if searched.metric in self.metrics else Goal("accuracy")
+
     def evaluate(self, architecture: Architecture) -> dict[str, float]:
         if self._rungs is None:
             return self._trained(architecture, None)
         reached: dict[int, float] = {}
         metrics = self._trained(architecture, self._stop(self._rungs, reached))
-        at_rungs = {f"accuracy@{epoch}": accuracy for epoch, accuracy in reached.items()}
-        return metrics | at_rungs
+        return metrics | {f"{self._goal.metric}@{epoch}": value for epoch, value in reached.items()}
 
     def _stop(self, rungs: Rungs, reached: dict[int, float]) -> Stop:
         """Return the rule that ends a training; what it sees at rungs goes to `reached`."""
@@ -86,8 +92,8 @@ class TrainEvaluator(Evaluator):
         def stop(epoch: int, judge: Callable[[], dict[str, float]]) -> bool:
             if epoch not in rungs.results:
                 return False
-            reached[epoch] = judge()["accuracy"]
-            return not rungs.goes_on(epoch, reached[epoch])
+            reached[epoch] = judge()[self._goal.metric]
+            return not rungs.goes_on(epoch, self._goal.sign * reached[epoch])
 
         return stop
 
@@ -114,20 +120,22 @@ class TrainEvaluator(Evaluator):
         if self._rungs is None or not measurement.ok:
             return
         self._epochs[architecture] = int(measurement.metrics["epochs"])
+        goal = self._goal
         for epoch in self._rungs.results:
-            if f"accuracy@{epoch}" in measurement.metrics:
-                self._rungs.add(epoch, measurement.metrics[f"accuracy@{epoch}"])
+            if f"{goal.metric}@{epoch}" in measurement.metrics:
+                self._rungs.add(epoch, goal.sign * measurement.metrics[f"{goal.metric}@{epoch}"])
 
     def state_dict(self) -> dict[str, Any]:
         if self._rungs is None:
             return {}
         epochs = [(list(a.choices), epochs) for a, epochs in self._epochs.items()]
-        return {"rungs": self._rungs.state_dict(), "epochs": epochs}
+        return {"rungs": self._rungs.state_dict(), "epochs": epochs, "goal": self._goal.text}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         if self._rungs is None:
             return
         self._rungs.load_state_dict(state["rungs"])
+        self._goal = Goal(state.get("goal", "accuracy"))  # which it was once whatever was searched
         name = self.context.space.name
         self._epochs = {Architecture(name, tuple(c)): epochs for c, epochs in state["epochs"]}
 

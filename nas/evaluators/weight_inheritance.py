@@ -62,9 +62,10 @@ class WeightInheritanceEvaluator(TrainEvaluator):
     """Train a network of its own for every candidate, but not all of it from scratch.
 
     A module starts with the weights that earlier candidates of the search have left for one that
-    agrees with it (see `shareable`), of the one with the best accuracy among these or of the
-    latest; other modules start afresh. The metric "inherited" is the share of parameters that were
-    found. What an architecture scores depends on when it is evaluated: later ones start from more.
+    agrees with it (see `shareable`), of the one that scored best among these (by what is searched)
+    or of the latest; other modules start afresh. The metric "inherited" is the share of parameters
+    that were found. What an architecture scores depends on when it is evaluated: later ones start
+    from more, and so does one that is proposed again.
     """
 
     Settings = WeightInheritanceSettings
@@ -73,7 +74,7 @@ class WeightInheritanceEvaluator(TrainEvaluator):
 
     def __init__(self, context: Context, settings: WeightInheritanceSettings | None = None) -> None:
         super().__init__(context, settings or WeightInheritanceSettings())
-        self._store: dict[str, dict[str, Any]] = {}  # "accuracy", "weights": name -> tensor
+        self._store: dict[str, dict[str, Any]] = {}  # "score", "weights": name -> tensor
         self._best: dict[str, Any] | None = None  # the same of a whole network, with its "choices"
         self._observed = 0  # how often the store may have changed
         self._trained_at = 0
@@ -88,6 +89,10 @@ class WeightInheritanceEvaluator(TrainEvaluator):
     @classmethod
     def metrics_for(cls, space: SearchSpace, info: TaskInfo) -> tuple[str, ...]:
         return tuple(dict.fromkeys((*super().metrics_for(space, info), "inherited")))
+
+    @property
+    def constant(self) -> bool:
+        return False
 
     # -- one candidate ------------------------------------------------------------------------
 
@@ -116,13 +121,13 @@ class WeightInheritanceEvaluator(TrainEvaluator):
         if network is None:
             return
         self._observed += 1
-        accuracy = measurement.metrics["accuracy"]
+        score = self._goal.sign * measurement.metrics[self._goal.metric]
         for key, weights in shareable(network).items():
-            self._leave(key, accuracy, weights)
+            self._leave(key, score, weights)
         self._limit()
-        if self._best is None or accuracy > self._best["accuracy"]:
+        if self._best is None or score > self._best["score"]:
             choices = list(architecture.choices)
-            self._best = {"choices": choices, **_kept(accuracy, network.state_dict())}
+            self._best = {"choices": choices, **_kept(score, network.state_dict())}
 
     def _judged(self, architecture: Architecture, measurement: Measurement) -> nn.Module | None:
         """Return the trained network; it is trained again if it only stands in the record.
@@ -140,12 +145,12 @@ class WeightInheritanceEvaluator(TrainEvaluator):
         assert self._last is not None
         return self._last[1]
 
-    def _leave(self, key: str, accuracy: float, weights: dict[str, Tensor]) -> None:
+    def _leave(self, key: str, score: float, weights: dict[str, Tensor]) -> None:
         there = self._store.get(key)
-        if there and self.settings.leave == "best" and there["accuracy"] > accuracy:
+        if there and self.settings.leave == "best" and there["score"] > score:
             return
         self._store.pop(key, None)  # to the end: the newest
-        self._store[key] = _kept(accuracy, weights)
+        self._store[key] = _kept(score, weights)
 
     def _limit(self) -> None:
         """Forget what was kept first where there is too much."""
@@ -163,7 +168,8 @@ class WeightInheritanceEvaluator(TrainEvaluator):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state["halving"])
-        self._store, self._best = dict(state["store"]), state["best"]
+        self._store = {key: _scored(kept) for key, kept in state["store"].items()}
+        self._best = state["best"] and _scored(state["best"])
         self._observed += 1
 
     def weights_of(self, architecture: Architecture) -> nn.Module:
@@ -235,9 +241,15 @@ def _after(epochs: float | None) -> Stop | None:
     return None if epochs is None else lambda epoch, judge: epoch == epochs
 
 
-def _kept(accuracy: float, weights: dict[str, Tensor]) -> dict[str, Any]:
+def _kept(score: float, weights: dict[str, Tensor]) -> dict[str, Any]:
     copies = {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
-    return {"accuracy": accuracy, "weights": copies}
+    return {"score": score, "weights": copies}
+
+
+def _scored(kept: dict[str, Any]) -> dict[str, Any]:
+    """Read what was kept; the score was once called "accuracy", which it was."""
+    score = kept.get("score", kept.get("accuracy"))
+    return {**kept, "score": score}
 
 
 def _bytes(weights: dict[str, Tensor]) -> int:

@@ -209,6 +209,10 @@ class Objective:
         """Return the (first) metric as measured; raises `NasError` if it is not."""
         return self.goals[0].value(measurement)
 
+    def measures(self, measurement: Measurement) -> bool:
+        """Tell whether every metric to maximise or minimise was measured."""
+        return all(goal.metric in measurement.metrics for goal in self.goals)
+
     def allows(self, measurement: Measurement) -> bool:
         """Tell whether there is a measurement and it keeps every limit."""
         return measurement.ok and self.violation(measurement) == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,12 @@ from nas.aliases import recorded
 from nas.errors import NasError
 from nas.run.files import read_json
 
-__all__ = ["difference", "read_config", "same_data", "with_versions"]
+__all__ = ["PROTOCOL", "difference", "read_config", "same_data", "same_problem", "with_versions"]
 
-_RECORDED_ONLY = ("versions", "created", "device", "download", "task")  # no settings
+PROTOCOL = 2
+"""How searches go on: by 1, repeats were told as if they were new, and nothing was scored again."""
+
+_RECORDED_ONLY = ("versions", "created", "device", "download", "task", "protocol")  # no settings
 _NEEDED = {"space": str, "objective": str, "settings": dict, "task": dict}
 
 
@@ -42,18 +46,31 @@ def _by_current_names(config: dict[str, Any]) -> dict[str, Any]:
     return found | {"settings": settings}
 
 
-def difference(old: dict[str, Any], new: dict[str, Any]) -> str:
-    """Say in which setting two configs differ first; empty where in none."""
+def difference(
+    old: dict[str, Any], new: dict[str, Any], given: Mapping[str, Mapping[str, Any]] | None = None
+) -> str:
+    """Say in which setting two configs differ first; empty where in none.
+
+    A setting that did not exist when the old config was written is no difference, unless it was
+    given now.
+
+    Args:
+        old: Of a run.
+        new: Of what is wanted.
+        given: Group -> setting -> value: those of the new one that were asked for.
+    """
     plain = json.loads(json.dumps(new))
     for key in [*plain, *old]:
-        if key in _RECORDED_ONLY or old.get(key) == plain.get(key):
+        if key in _RECORDED_ONLY or key == "settings" or old.get(key) == plain.get(key):
             continue
-        if key == "settings":
-            for group in sorted({*old.get(key, {}), *plain[key]}):
-                inner = difference(old[key].get(group, {}), plain[key].get(group, {}))
-                if inner:
-                    return f"{group}.{inner}"
         return f"{key}={old.get(key)!r}, not {plain.get(key)!r}"
+    before, now = old.get("settings", {}), plain.get("settings", {})
+    for group in sorted({*before, *now}):
+        was, wanted = before.get(group, {}), now.get(group, {})
+        asked = (given or {}).get(group, {})
+        for key in [name for name in wanted if name in was or name in asked] + [*was]:
+            if was.get(key) != wanted.get(key):
+                return f"{group}.{key}={was.get(key)!r}, not {wanted.get(key)!r}"
     return ""
 
 
@@ -67,6 +84,26 @@ def _nameless(task: dict[str, Any]) -> dict[str, Any]:
     """Leave out the name of the data: a file may be named in several ways."""
     splits = task.get("splits") or {}
     return task | {"splits": {key: value for key, value in splits.items() if key != "name"}}
+
+
+def same_problem(
+    old: dict[str, Any], new: dict[str, Any], seeded: bool, uses_data: bool = True
+) -> bool:
+    """Tell whether what two runs measure is on one scale: of the same data, judged alike.
+
+    Args:
+        old: The config of one.
+        new: Of the other.
+        seeded: Whether they must have the same seed for that.
+        uses_data: Whether it depends on the data, and how these are split.
+    """
+    plain = json.loads(json.dumps(new))
+    names = ["evaluator", "scale", *(["seed"] if seeded else [])]
+    groups = ["evaluator", "network", *(["supernet"] if seeded else [])]
+    settings = [(old["settings"].get(g, {}), plain["settings"].get(g, {})) for g in groups]
+    alike = all(old.get(name) == plain.get(name) for name in names)
+    alike = alike and all(a == b for a, b in settings)
+    return alike and (not uses_data or same_data(old, new))
 
 
 def with_versions(config: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,8 +38,20 @@ class Run(Trials):
         self._space = space
 
     @classmethod
-    def create(cls, folder: Path, config: dict[str, Any], space: SearchSpace) -> Run:
+    def create(
+        cls,
+        folder: Path,
+        config: dict[str, Any],
+        space: SearchSpace,
+        given: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Run:
         """Start a run in a new or empty folder, or take up the run with the same settings.
+
+        Args:
+            folder: Where.
+            config: All settings.
+            space: What is searched.
+            given: Group -> setting -> value: those that were asked for, see `difference`.
 
         Raises:
             NasError: If the folder holds something else, or a run with other settings.
@@ -47,7 +59,7 @@ class Run(Trials):
         file = folder / "config.json"
         if file.exists():
             run = cls(folder, space)
-            other = difference(run.config, config)
+            other = difference(run.config, config, given)
             if other:
                 raise NasError(
                     f"{folder} holds a run with other settings ({other}); "
@@ -102,6 +114,11 @@ class Run(Trials):
     def settings(self, group: str) -> dict[str, Any]:
         """Return the settings of one group, such as "supernet"."""
         return dict(self.config["settings"].get(group, {}))
+
+    @property
+    def protocol(self) -> int:
+        """How its search goes on; that of runs of before stays as it was (see `PROTOCOL`)."""
+        return int(self.config.get("protocol", 1))
 
     # -- the result ---------------------------------------------------------------------------
 

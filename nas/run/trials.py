@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -19,16 +19,28 @@ from nas.space import Architecture, SearchSpace
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["Trial", "Trials"]
+__all__ = ["Origin", "Trial", "Trials"]
+
+
+Origin = Literal["search", "start", "leader"]
+"""Whence a trial: proposed and evaluated, known at the start, or evaluated again at the end."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One evaluated architecture of a run."""
+    """One evaluated architecture of a run.
+
+    Args:
+        number: In order, from 0.
+        architecture: Which.
+        measurement: What it came to.
+        origin: Whence it is in the run.
+    """
 
     number: int
     architecture: Architecture
     measurement: Measurement
+    origin: Origin = "search"
 
 
 class Trials(Log, ABC):
@@ -69,8 +81,14 @@ class Trials(Log, ABC):
         except Exception as error:
             raise NasError(f"{file} is damaged ({type(error).__name__}: {error})") from error
 
-    def record(self, architecture: Architecture, measurement: Measurement) -> int:
-        """Add a measurement to the study and the log; return its number."""
+    def record(
+        self, architecture: Architecture, measurement: Measurement, origin: Origin = "search"
+    ) -> int:
+        """Add a measurement to the study and the log; return its number.
+
+        What breaks a limit that is told first, so that nothing else of it was measured, is a pruned
+        trial of the study.
+        """
         import optuna
 
         names = self.space.options(architecture)
@@ -82,30 +100,39 @@ class Trials(Log, ABC):
         if self._trials is None:
             self._trials = len(self.study.get_trials(deepcopy=False))
         number, self._trials = self._trials, self._trials + 1
-        states = optuna.trial.TrialState
+        states, values = optuna.trial.TrialState, self._values(measurement)
+        unmeasured = states.PRUNED if measurement.ok else states.FAIL
         self.study.add_trial(
             optuna.trial.create_trial(
-                state=states.COMPLETE if measurement.ok else states.FAIL,
-                values=self._values(measurement),
+                state=states.COMPLETE if values else unmeasured,
+                values=values,
                 params={name: str(option) for name, option in names.items()},
                 distributions=distributions,  # type: ignore[arg-type]
                 user_attrs={
                     "choices": list(architecture.choices),
                     "architecture": self.space.format(architecture),
                     "measurement": measurement.to_json(),
+                    **_unless_usual(origin),
                 },
             )
         )
-        self.log_trial(Trial(number, architecture, measurement))
+        self.log_trial(Trial(number, architecture, measurement, origin))
         return number
 
     def _values(self, measurement: Measurement) -> list[float] | None:
-        return [g.value(measurement) for g in self.objective.goals] if measurement.ok else None
+        """Return a value a goal; None of a failure, or where a limit was told first and broken."""
+        objective = self.objective
+        if not measurement.ok:
+            return None
+        if not objective.measures(measurement) and not objective.allows(measurement):
+            return None
+        return [goal.value(measurement) for goal in objective.goals]
 
     def log_trial(self, trial: Trial) -> None:
         """Add a trial of the study to the log, if it is not there."""
         text = {"number": trial.number, "architecture": self.space.format(trial.architecture)}
-        self.log_once({"event": "trial", **text, **trial.measurement.to_json()})
+        origin = _unless_usual(trial.origin)
+        self.log_once({"event": "trial", **text, **trial.measurement.to_json(), **origin})
 
     def trials(self) -> list[Trial]:
         """Return all evaluated architectures, in order."""
@@ -116,8 +143,20 @@ class Trials(Log, ABC):
             data = trial.user_attrs["measurement"]
             measurement = Measurement(data["metrics"], data["seconds"], data.get("error", ""))
             choices = tuple(trial.user_attrs["choices"])
-            trials.append(Trial(trial.number, Architecture(self.space.name, choices), measurement))
+            origin = trial.user_attrs.get("origin", "search")
+            architecture = Architecture(self.space.name, choices)
+            trials.append(Trial(trial.number, architecture, measurement, origin))
         return trials
+
+    def decisive(self) -> list[Trial]:
+        """Return the trials that the result is one of.
+
+        Where leaders were evaluated again at the end, these alone: what they scored before was
+        measured when the evaluator had learned less.
+        """
+        trials = self.trials()
+        leaders = [trial for trial in trials if trial.origin == "leader"]
+        return leaders if any(trial.measurement.ok for trial in leaders) else trials
 
     def front(self) -> list[Trial]:
         """Return the trials that no other beats in all metrics of the objective at once.
@@ -127,9 +166,14 @@ class Trials(Log, ABC):
         from nas.objective import non_dominated
 
         objective = self.objective
-        kept = [trial for trial in self.trials() if objective.allows(trial.measurement)]
+        kept = [trial for trial in self.decisive() if objective.allows(trial.measurement)]
         if not kept:
             return []
         scores = np.array([objective.scores(trial.measurement) for trial in kept])
         front = [kept[row] for row in np.flatnonzero(non_dominated(scores))]
         return sorted(front, key=lambda trial: -objective.score(trial.measurement))
+
+
+def _unless_usual(origin: Origin) -> dict[str, Any]:
+    """Return what is recorded of an origin: nothing of what was proposed and evaluated."""
+    return {} if origin == "search" else {"origin": origin}

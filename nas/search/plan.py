@@ -12,6 +12,7 @@ from nas.errors import NasError
 from nas.evaluators import Context, Evaluator, EvaluatorChoice
 from nas.mutables import supernet_of
 from nas.objective import Objective
+from nas.run import PROTOCOL, Run
 from nas.search.resolve import Parts
 from nas.space import Architecture, SearchSpace
 from nas.strategies import StrategyChoice
@@ -59,7 +60,7 @@ class Plan:
         costs = self.evaluator.costs(self.objective, self.space, self.task.info)
         context = Context(
             self.space, self.task, self.config["seed"], self.supernet, self.network, costs=costs,
-            **more,
+            objective=self.objective, **more,
         )  # fmt: skip
         return self.evaluator.make(context, self.evaluator_settings)
 
@@ -73,7 +74,8 @@ def make_plan(parts: Parts) -> Plan:
     request, space = parts.request, parts.space
     strategy, evaluator = parts.strategy, parts.evaluator
     scale, kind = request.scale or parts.task.scale, parts.task.info.kind
-    chosen = strategy.settings(scale, kind)
+    budget = strategy.budget(request.evaluations, scale)
+    chosen = strategy.settings(scale, kind, budget)
     judged = evaluator.settings(scale, kind, space)
     objective = evaluator.objective(judged, request.objective, parts.limits)
     strategy.require_goals(objective)
@@ -90,7 +92,7 @@ def make_plan(parts: Parts) -> Plan:
         "network": network,
         "data": request.group("data"),
     }
-    config = _config(parts, objective, scale) | {"settings": settings}
+    config = _config(parts, objective, scale, budget) | {"settings": settings}
     config["task"] = parts.task.info.as_dict() | {"splits": parts.task.describe()}
     plan = Plan(
         space, parts.task, strategy, chosen, evaluator, judged, supernet, network, objective, config
@@ -100,7 +102,7 @@ def make_plan(parts: Parts) -> Plan:
     return plan
 
 
-def _config(parts: Parts, objective: Objective, scale: str) -> dict[str, Any]:
+def _config(parts: Parts, objective: Objective, scale: str, budget: int | None) -> dict[str, Any]:
     """Return what a run records beside settings and task."""
     request = parts.request
     return {
@@ -111,12 +113,24 @@ def _config(parts: Parts, objective: Objective, scale: str) -> dict[str, Any]:
         "objective": objective.text,
         "limit": ",".join(map(str, objective.limits)),
         "timeout": request.timeout,
-        "evaluations": parts.strategy.budget(request.evaluations, scale),
+        "evaluations": budget,
         "scale": scale,
         "seed": request.seed,
         "device": request.device,
         "download": request.download,
-    }
+        "protocol": PROTOCOL,
+    } | (
+        {"from": [_written(parts.space, one) for one in request.start_from]}
+        if request.start_from
+        else {}
+    )
+
+
+def _written(space: SearchSpace, source: Any) -> str:
+    """Write what a search starts from as a user would."""
+    if isinstance(source, Architecture):
+        return space.format(space.require(source))
+    return str(source.folder if isinstance(source, Run) else source)
 
 
 def _build_once(plan: Plan) -> None:

@@ -38,6 +38,7 @@ class Request:
     device: str = "auto"
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     download: bool = False
+    start_from: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
         for group in self.settings:

@@ -22,6 +22,7 @@ from nas.search.limits import check_limits, limited_space
 from nas.search.memory import say_memory
 from nas.search.plan import Plan, make_plan
 from nas.search.resolve import Request, resolve
+from nas.search.start import Start, find_start, read_start
 from nas.space import Architecture
 from nas.storage import save_weights, seed_everything, seed_of
 from nas.strategies import DifferentiableStrategy
@@ -49,6 +50,7 @@ def search(
     out: str | Path | None = None,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     download: bool = False,
+    start_from: Any = None,
     progress: Progress | None = None,
 ) -> Run:
     """Search, or continue a search with the same settings, to its end.
@@ -75,6 +77,10 @@ def search(
         settings: Group -> setting -> value, such as {"strategy": {"epochs": 10}}; groups are
             space, strategy, supernet, network, evaluator and data.
         download: Whether missing data may be fetched.
+        start_from: What is known already, for a black-box strategy: a run or its folder, a file of
+            architectures, the name of a table, an architecture, or a list of such. Results of the
+            same problem are told before the first proposal; of another one the best are evaluated
+            first.
         progress: Where to report; None is standard error.
 
     Returns:
@@ -85,26 +91,37 @@ def search(
     """
     request = Request(
         space, strategy, data, evaluator, objective, limit, evaluations, timeout, scale, seed,
-        device, settings or {}, download,
+        device, settings or {}, download, _listed(start_from),
     )  # fmt: skip
     plan = make_plan(resolve(request))
     progress = progress or Console()
     check_limits(plan, progress)
-    run = _open_run(plan, Path(out) if out is not None else None)
+    folder = Path(out) if out is not None else None
+    start = (folder and read_start(folder, plan.space)) or find_start(plan, request.start_from)
+    run = _open_run(plan, folder, request.settings)
     with run.locked():
+        if request.start_from and not run.finished:
+            start.write(run.folder)
         if run.finished:
             progress.note(f"{run.folder} is finished already")
             if not (run.folder / "report.html").exists():
                 _report(run, run.best.architecture)
         else:
-            _execute(plan, run, progress)
+            _execute(plan, run, start, progress)
     return run
 
 
-def _open_run(plan: Plan, out: Path | None) -> Run:
+def _listed(start_from: Any) -> tuple[Any, ...]:
+    """Return what a search shall start from as a tuple."""
+    if start_from is None:
+        return ()
+    return tuple(start_from) if isinstance(start_from, (list, tuple)) else (start_from,)
+
+
+def _open_run(plan: Plan, out: Path | None, given: Mapping[str, Mapping[str, Any]]) -> Run:
     """Create or take up the run folder; the default name gets a number if it is taken."""
     if out is not None:
-        return Run.create(out, plan.config, plan.space)
+        return Run.create(out, plan.config, plan.space, given)
     config = plan.config
     judged_on = "data" if plan.evaluator.factory.uses_data else "evaluator"
     data = Path(str(config[judged_on]).rpartition(":")[2]).stem
@@ -114,7 +131,7 @@ def _open_run(plan: Plan, out: Path | None) -> Run:
     for number in itertools.count(1):
         folder = Path("runs") / (stem if number == 1 else f"{stem}-{number}")
         try:
-            return Run.create(folder, config, plan.space)
+            return Run.create(folder, config, plan.space, given)
         except NasError:
             if not folder.exists() or number == 1000:
                 raise
@@ -124,11 +141,13 @@ def _open_run(plan: Plan, out: Path | None) -> Run:
 # -- execution --------------------------------------------------------------------------------
 
 
-def _execute(plan: Plan, run: Run, progress: Progress) -> None:
+def _execute(plan: Plan, run: Run, start: Start, progress: Progress) -> None:
     seed_everything(seed_of(plan.config["seed"], "search"))
     progress.note(f"searching {plan.space.name} with {plan.config['strategy']} into {run.folder}")
-    finish = _black_box if plan.strategy.is_black_box else _differentiable
-    architecture, metrics, network = finish(plan, run, progress)
+    if plan.strategy.is_black_box:
+        architecture, metrics, network = _black_box(plan, run, start, progress)
+    else:
+        architecture, metrics, network = _differentiable(plan, run, progress)
     if network is not None:
         save_weights(network, run.folder / "best.safetensors")
     shared = not plan.strategy.is_black_box or plan.evaluator.factory.shares_weights
@@ -150,7 +169,7 @@ def _make_evaluator(plan: Plan, run: Run, progress: Progress) -> Evaluator:
 
 
 def _black_box(
-    plan: Plan, run: Run, progress: Progress
+    plan: Plan, run: Run, start: Start, progress: Progress
 ) -> tuple[Architecture, dict[str, float], nn.Module | None]:
     evaluator = _make_evaluator(plan, run, progress)
     say_memory(plan, run, evaluator, progress)
@@ -158,8 +177,14 @@ def _black_box(
     seed = seed_of(plan.config["seed"], "strategy")
     space = limited_space(plan, evaluator, progress)
     strategy = plan.strategy.factory(space, plan.objective, seed, plan.strategy_settings)
+    evaluations = plan.config["evaluations"]
+    if hint := plan.strategy.hint(plan.strategy_settings, evaluations):
+        progress.warn(hint)
+    start = start.reduced(space, evaluations)
+    for note in start.notes:
+        progress.note(note)
     try:
-        best = run_black_box(run, strategy, evaluator, plan.config["evaluations"], progress)
+        best = run_black_box(run, strategy, evaluator, evaluations, progress, start)
     except NasError:
         _report_trials(run, progress)
         raise

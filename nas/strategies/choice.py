@@ -75,15 +75,17 @@ class StrategyChoice:
             )
         return None
 
-    def settings(self, scale: str, kind: str) -> Any:
+    def settings(self, scale: str, kind: str, evaluations: int | None = None) -> Any:
         """Return its settings, checked; None where it has none.
 
         Args:
             scale: "small" or "paper".
             kind: Of the task; what is trained beside gates on nodes of a graph is trained by Adam.
+            evaluations: The budget of a black-box strategy; None leaves its usual settings.
         """
         if self.is_black_box:
-            return fill_if_any(self.factory.Settings, self.given, "strategy")
+            usual = {} if evaluations is None else self.factory.defaults(evaluations)
+            return fill_if_any(self.factory.Settings, {**usual, **self.given}, "strategy")
         settings = self.factory(scale).changed(self.given)
         if settings.solver != "second-order":  # which is made for SGD
             settings = self.factory(scale).changed({**gate_recipe(kind, scale), **self.given})
@@ -92,6 +94,25 @@ class StrategyChoice:
         for name in settings.regularisers:
             registry.get("strategies.differentiable.regularisers", name)
         return settings
+
+    def hint(self, settings: Any, evaluations: int | None) -> str:
+        """Say that a budget leaves too little to learn from; empty where it does not.
+
+        Args:
+            settings: Of the strategy.
+            evaluations: The budget.
+        """
+        if evaluations is None or not self.is_black_box:
+            return ""
+        first = self.factory.initial_evaluations(settings)
+        if first <= evaluations // 2:
+            return ""
+        what = "it is random search" if first >= evaluations else "little is left to learn"
+        return (
+            f"'{self.name}' learns from its first {first} results, and the budget is "
+            f"{evaluations}: {what}; give more --evaluations, or see its settings: "
+            f"nas strategies {self.name.partition(':')[0]}"
+        )
 
     @staticmethod
     def supernet_options(settings: Any) -> dict[str, Any]:

@@ -65,12 +65,17 @@ class Strategy(ABC):
         """
         self.tell(results)
 
-    def learn_prior(self, results: Sequence[tuple[Architecture, Measurement]]) -> bool:
-        """Use results of another task, before the first `ask`; tell whether it can do that.
+    def learn_prior(self, scores: Sequence[tuple[Architecture, float]]) -> bool:
+        """Use what architectures score in another task, before anything is asked or told.
 
-        Their metrics are not on the scale of those that will be told.
+        Args:
+            scores: Each architecture and its score, larger is better, which is not on the scale of
+                what will be told.
+
+        Returns:
+            Whether it can make use of that.
         """
-        del results
+        del scores
         return False
 
     # -- the budget ---------------------------------------------------------------------------

@@ -141,7 +141,7 @@ def test_the_best_of_a_search_is_measured(tiny_task: Task, objective: str) -> No
 def test_several_metrics_measure_what_no_other_is_as_good_as(tiny_task: Task) -> None:
     """A trade-off that is worse in one metric alone is measured too."""
     evaluator = make(tiny_task, objective="accuracy,-loss")
-    evaluator._known = [(BEST, {"accuracy": 0.8, "loss": 0.5})]
+    evaluator._known = {BEST: {"accuracy": 0.8, "loss": 0.5}}
 
     def beats(accuracy: float, loss: float) -> bool:
         prediction = Measurement({"accuracy": accuracy, "loss": loss})

@@ -28,6 +28,7 @@ from nas.progress import Bar
 from nas.search_spaces.module import ModuleSpace
 from nas.search_spaces.nas_bench_201 import NASBench201
 from nas.space import SearchSpace
+from nas.storage import SavePace
 from nas.task import Task
 
 SPACE = NASBench201()
@@ -248,8 +249,9 @@ def test_the_same_seed_trains_the_same_weights(tiny_task: Task) -> None:
 
 @pytest.mark.parametrize("after", [1, 2])
 def test_interrupted_training_goes_on_bit_for_bit(
-    tiny_task: Task, tmp_path: Path, after: int
+    tiny_task: Task, tmp_path: Path, after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(SavePace, "due", lambda pace: True)
     whole = make(tiny_task)
     whole.prepare()
     with pytest.raises(Interrupted):

@@ -229,7 +229,7 @@ def test_the_best_or_the_latest_leaves_its_weights(
     evaluator = make(tiny_task, leave=leave)
     told(evaluator, CONVS[0], accuracy=0.9)
     told(evaluator, CONVS[0], accuracy=0.1)
-    assert {kept["accuracy"] for kept in evaluator.state_dict()["store"].values()} == {accuracy}
+    assert {kept["score"] for kept in evaluator.state_dict()["store"].values()} == {accuracy}
 
 
 def test_a_failure_leaves_nothing(tiny_task: Task) -> None:

@@ -15,11 +15,14 @@ from nas.errors import NasError
 from nas.evaluators.evaluator import Context, Evaluator
 from nas.objective import Measurement, Objective
 from nas.progress import Bar, Silent
-from nas.run import Run
+from nas.run import PROTOCOL, Run
 from nas.search import black_box as black_box_module
 from nas.search.black_box import run_black_box
+from nas.search.proposals import MOST_REPEATS
+from nas.search.start import Start
 from nas.search_spaces.nas_bench_201 import NASBench201
 from nas.space import Architecture
+from nas.storage import SavePace
 from nas.strategies.random import RandomSearch
 from nas.strategies.strategy import Strategy
 from nas.task import Task
@@ -30,6 +33,7 @@ CONFIG: dict[str, Any] = {
     "objective": "accuracy",
     "settings": {},
     "task": {"input_shape": [3, 8, 8], "outputs": 3},
+    "protocol": PROTOCOL,
 }
 
 
@@ -141,11 +145,20 @@ def test_equal_networks_are_evaluated_once_and_told_again(
     assert strategy.told[0][1] is strategy.told[1][1] is strategy.told[2][1]
 
 
-def test_a_strategy_with_nothing_new_ends_the_search(tmp_path: Path, evaluator: Counting) -> None:
+def test_a_strategy_with_nothing_new_does_not_end_the_search(
+    tmp_path: Path, evaluator: Counting
+) -> None:
+    """The budget is spent on what is near its proposals, each network once."""
     strategy = listed(architecture(0, 0, 0, 3, 0, 0), architecture(0, 0, 0, 2, 0, 0))
-    run = run_of(tmp_path)
-    search(run, strategy, evaluator, 50)
-    assert len(run.trials()) == 2
+    run, progress = run_of(tmp_path), Noting()
+    with run.locked():
+        run_black_box(run, strategy, evaluator, 10, progress)
+    trials = run.trials()
+    assert len(trials) == 10
+    assert len({SPACE.canonical(trial.architecture) for trial in trials}) == 10
+    made = 2 + 8 * MOST_REPEATS
+    assert progress.notes == [f"{made} proposals for 10 evaluations; the others were known"]
+    assert run.events()[-1] == {"event": "proposals", "proposals": made, "evaluations": 10}
 
 
 def test_failures_are_recorded_and_the_search_goes_on(tmp_path: Path, evaluator: Counting) -> None:
@@ -228,12 +241,11 @@ def test_duplicates_within_a_group_are_evaluated_once(tmp_path: Path, tiny_task:
     groups, progress = Groups(Context(SPACE, tiny_task)), Noting()
     run = run_of(tmp_path)
     with run.locked():
-        run_black_box(run, Random(SPACE, Objective()), groups, 50, progress)
-    assert len(run.trials()) == len(groups.evaluated) == 2
-    assert progress.notes == ["the strategy has proposed nothing new 1000 times: done"]
-    assert progress.advanced == 2
+        run_black_box(run, Random(SPACE, Objective()), groups, 20, progress)
+    networks = {SPACE.canonical(a) for a in groups.evaluated}
+    assert len(run.trials()) == len(groups.evaluated) == len(networks) == progress.advanced == 20
     again = Groups(Context(SPACE, tiny_task))
-    search(run_of(tmp_path), Random(SPACE, Objective()), again, 50)
+    search(run_of(tmp_path), Random(SPACE, Objective()), again, 20)
     assert not again.evaluated
 
 
@@ -288,7 +300,7 @@ def test_an_interruption_within_a_group(
     tmp_path: Path, tiny_task: Task, stop_after: int, keep: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed while a group is recorded; the resumed search has other groups."""
-    monkeypatch.setattr(black_box_module, "_SAVE_EVERY", -1.0 if keep else 1e9)
+    monkeypatch.setattr(SavePace, "due", lambda pace: keep)
     whole, cut, again = (Groups(Context(SPACE, tiny_task)) for _ in range(3))
     search(run_of(tmp_path / "whole"), RandomSearch(SPACE, Objective()), whole, 14)
     record = Run.record
@@ -321,7 +333,7 @@ def test_an_interrupted_search_ends_the_same(
     tmp_path: Path, tiny_task: Task, stop_after: int, keep: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a checkpoint after every trial, or none at all: then the study is replayed."""
-    monkeypatch.setattr(black_box_module, "_SAVE_EVERY", -1.0 if keep else 1e9)
+    monkeypatch.setattr(SavePace, "due", lambda pace: keep)
     results = []
     for folder, stop in ((tmp_path / "whole", None), (tmp_path / "cut", stop_after)):
         evaluator = Counting(Context(SPACE, tiny_task))
@@ -345,7 +357,7 @@ def test_an_interrupted_search_ends_the_same(
 def test_duplicates_are_known_again_after_an_interruption(
     tmp_path: Path, tiny_task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(black_box_module, "_SAVE_EVERY", -1.0)
+    monkeypatch.setattr(SavePace, "due", lambda pace: True)
     first, same = architecture(0, 0, 0, 3, 0, 0), architecture(0, 0, 3, 3, 3, 0)
     other = architecture(0, 0, 0, 2, 0, 0)
     cut, again = (Counting(Context(SPACE, tiny_task)) for _ in range(2))
@@ -400,3 +412,144 @@ def test_the_log_is_json(tmp_path: Path, evaluator: Counting) -> None:
     for line in (tmp_path / "log.jsonl").read_text().splitlines():
         event = json.loads(line)
         assert SPACE.parse(event["architecture"]) in evaluator.evaluated
+
+
+# -- answers that change --------------------------------------------------------------------------
+
+
+class Learning(Counting):
+    """What it says of an architecture rises with every observation of it; says that it changes."""
+
+    constant = False  # type: ignore[assignment]
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.observed: list[tuple[int, ...]] = []
+
+    def evaluate(self, architecture: Architecture) -> dict[str, float]:
+        super().evaluate(architecture)
+        return {"accuracy": self.observed.count(architecture.choices) / 100}
+
+    def observe(self, architecture: Architecture, measurement: Measurement) -> None:
+        self.observed.append(architecture.choices)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"observed": [list(choices) for choices in self.observed]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.observed = [tuple(choices) for choices in state["observed"]]
+
+
+ONE, TWO, THREE = (architecture(0, 0, 0, operation, 0, 0) for operation in (1, 2, 3))
+
+
+def test_what_is_proposed_again_is_evaluated_observed_and_counted(
+    tmp_path: Path, tiny_task: Task
+) -> None:
+    evaluator, strategy = Learning(Context(SPACE, tiny_task)), listed(ONE, TWO, ONE)
+    run = run_of(tmp_path)
+    search(run, strategy, evaluator, 6)
+    assert evaluator.observed == [a.choices for a in (ONE, TWO, ONE, ONE, TWO, ONE)]
+    told = [(a, m.metrics["accuracy"]) for a, m in strategy.told]
+    assert told == [(ONE, 0), (TWO, 0), (ONE, 0.01), (ONE, 0.02), (TWO, 0.01), (ONE, 0.03)]
+
+
+def test_leaders_are_evaluated_again_at_the_end(tmp_path: Path, tiny_task: Task) -> None:
+    """The best is what is best now: of what was good once only the first scores are known."""
+
+    class Fading(Learning):
+        def evaluate(self, architecture: Architecture) -> dict[str, float]:
+            super().evaluate(architecture)
+            bonus = 0.5 if architecture == ONE and len(self.observed) < 10 else 0.0
+            return {"accuracy": bonus + 0.1 * (architecture == TWO)}
+
+    evaluator = Fading(Context(SPACE, tiny_task))
+    run = run_of(tmp_path)
+    best = search(run, listed(ONE, TWO, THREE), evaluator, 10)
+    assert [t.origin for t in run.trials()] == ["search"] * 10 + ["leader"] * 2
+    again = {t.architecture: t.measurement.metrics["accuracy"] for t in run.trials()[10:]}
+    assert again == {TWO: 0.1, ONE: 0.0}
+    assert (best.architecture, best.origin) == (TWO, "leader")
+    assert len(evaluator.observed) == 10  # leaders teach nothing
+
+
+@pytest.mark.parametrize("stop_after", [1, 9, 10, 11])
+def test_a_search_of_changing_answers_ends_the_same_after_a_stop(
+    tmp_path: Path, tiny_task: Task, stop_after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SavePace, "due", lambda pace: True)
+    for folder, stop in ((tmp_path / "whole", None), (tmp_path / "cut", stop_after)):
+        evaluator = Learning(Context(SPACE, tiny_task))
+        evaluator.stop_after = stop
+        try:
+            search(run_of(folder), listed(ONE, TWO, ONE), evaluator, 10)
+        except KeyboardInterrupt:
+            again = Learning(Context(SPACE, tiny_task))
+            search(run_of(folder), listed(ONE, TWO, ONE), again, 10)
+    assert trials_of(tmp_path / "whole") == trials_of(tmp_path / "cut")
+
+
+def test_runs_of_before_go_on_as_they_began(tmp_path: Path, tiny_task: Task) -> None:
+    """They were told what was known, whatever the evaluator, and ended where nothing was new."""
+    run = Run.create(tmp_path, {n: v for n, v in CONFIG.items() if n != "protocol"}, SPACE)
+    evaluator, strategy = Learning(Context(SPACE, tiny_task)), listed(ONE, TWO)
+    search(run, strategy, evaluator, 6)
+    assert evaluator.observed == [ONE.choices, TWO.choices]
+    assert [t.origin for t in run.trials()] == ["search", "search"]
+
+
+# -- what a search must not see, what it starts from ----------------------------------------------
+
+
+def test_hidden_metrics_reach_the_record_and_not_the_strategy(
+    tmp_path: Path, evaluator: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Counting, "hidden_metrics", frozenset({"accuracy@test"}))
+    evaluate = Counting.evaluate
+    monkeypatch.setattr(
+        Counting, "evaluate", lambda self, a: evaluate(self, a) | {"accuracy@test": 0.9}
+    )
+    strategy, run = listed(ONE, ONE, TWO), run_of(tmp_path)
+    search(run, strategy, evaluator, 2)
+    assert all(list(m.metrics) == ["accuracy"] for _, m in strategy.told)
+    assert all("accuracy@test" in t.measurement.metrics for t in run.trials())
+
+
+@pytest.mark.parametrize("stop_after", [None, 0, 1, 2])
+def test_what_is_known_is_told_first_and_what_is_listed_is_evaluated_first(
+    tmp_path: Path, tiny_task: Task, stop_after: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SavePace, "due", lambda pace: True)
+    start = Start(known=[(ONE, Measurement({"accuracy": 0.7}))], first=[TWO])
+    run, evaluator = run_of(tmp_path), Counting(Context(SPACE, tiny_task))
+    evaluator.stop_after = stop_after
+
+    def run_it(evaluator: Counting) -> tuple[Listed, Any]:
+        strategy = listed(ONE, THREE, architecture(0, 0, 0, 4, 0, 0))
+        with run.locked():
+            return strategy, run_black_box(run, strategy, evaluator, 3, Silent(), start)
+
+    try:
+        strategy, best = run_it(evaluator)
+    except KeyboardInterrupt:
+        strategy, best = run_it(Counting(Context(SPACE, tiny_task)))
+    trials = run.trials()
+    assert [t.origin for t in trials] == ["start", "search", "search", "search"]
+    assert [t.architecture for t in trials[:3]] == [ONE, TWO, THREE]
+    assert (best.architecture, best.measurement.metrics["accuracy"]) == (ONE, 0.7)
+    if stop_after is None:
+        assert [a for a, _ in strategy.told[:3]] == [ONE, TWO, ONE]  # reminded of the first
+
+
+# -- limits ---------------------------------------------------------------------------------------
+
+
+def test_what_breaks_a_limit_before_it_is_trained_is_a_pruned_trial(tmp_path: Path) -> None:
+    config = CONFIG | {"limit": "latency<5"}
+    run = Run.create(tmp_path, config, SPACE)
+    number = run.record(ONE, Measurement({"latency": 7.0}))
+    run.record(TWO, Measurement({"latency": 4.0, "accuracy": 0.5}))
+    states = [trial.state for trial in run.study.trials]
+    assert states == [optuna.trial.TrialState.PRUNED, optuna.trial.TrialState.COMPLETE]
+    assert run.trials()[number].measurement.metrics == {"latency": 7.0}
+    assert [trial.architecture for trial in run.front()] == [TWO]
