@@ -105,7 +105,7 @@ def run(options: argparse.Namespace) -> int:
     if "tables" in options.only:
         tables_table(scale.lookups, repeats, report)
     if "strategies" in options.only:
-        strategies_table(scale.evaluations, report)
+        strategies_table(scale.evaluations, repeats, report)
     if "populations" in options.only:
         populations_table(scale.population, report)
     if "experts" in options.only:

@@ -33,6 +33,14 @@ def test_every_black_box_strategy_is_there(figures: dict[str, Any]) -> None:
     rows = {row["strategy"]: row for row in figures["strategies"]}
     assert set(rows) == {*names, "evolution, in run"}
     assert all(row["evaluations"] == 12 and 0.5 < row["best"] < 1 for row in rows.values())
+    assert all(0 < row["own_ms"] <= 1e3 * row["seconds"] for row in rows.values())
+
+
+def test_optunas_samplers_are_beside_optuna(figures: dict[str, Any]) -> None:
+    rows = figures["samplers"]
+    assert {row["space"] for row in rows} == {"nas-bench-201", "darts"}
+    assert {row["sampler"] for row in rows} == {"tpe", "cmaes", "nsgaii", "random"}
+    assert all(row["nas_ms"] > 0 < row["optuna_ms"] for row in rows)
 
 
 def test_every_space_is_there(figures: dict[str, Any]) -> None:
