@@ -179,6 +179,24 @@ def run(
             show_default="counted",
         ),
     ] = None,
+    initial: Annotated[
+        int,
+        typer.Option(
+            help="Random architectures that come first, the same for all strategies in a repeat; "
+            "they count, and repeats are then compared as pairs."
+        ),
+    ] = 0,
+    objective: Annotated[
+        str,
+        typer.Option(
+            help="What is searched, such as accuracy,-params: of several metrics the hypervolume "
+            "is compared.",
+            show_default="the problem's own",
+        ),
+    ] = "",
+    limit: Annotated[
+        str, typer.Option(help="On the table's costs, such as 'params<1M'; several with commas.")
+    ] = "",
     seed: Seed = 0,
     out: OutFolder = None,
     assignments: Set = None,
@@ -199,7 +217,8 @@ def run(
     comparison = compare(
         _names(benchmark, "--benchmark"), _names(strategies, "--strategies"), repeats=repeats,
         evaluations=evaluations, seconds=seconds, workers=workers, seed=seed, out=out,
-        processes=processes, settings=settings, protocol=protocol, progress=progress_of(quiet),
+        processes=processes, settings=settings, protocol=protocol, initial=initial,
+        objective=objective, limits=limit, progress=progress_of(quiet),
     )  # fmt: skip
     folder = comparison.folder
     if as_json:

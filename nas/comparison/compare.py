@@ -3,37 +3,41 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nas.benchmarks import Benchmark, open_benchmark
+from nas.comparison.asked import (
+    BEFORE,
+    RULES,
+    begun_as,
+    budget_of,
+    described,
+    once,
+    require_counts,
+    require_times,
+)
 from nas.comparison.contestants import Contestant, contestants
-from nas.comparison.facts import Facts, facts_of
+from nas.comparison.facts import Facts, facts_of, objective_of
 from nas.comparison.folder import ResultFolder, open_folder
 from nas.comparison.job import Job, run_job
+from nas.comparison.limits import require_constant
 from nas.comparison.pool import Failure, run_all
-from nas.comparison.protocol import COUNTED, NOISE_FREE, require_protocol
+from nas.comparison.protocol import COUNTED, require_protocol
 from nas.comparison.renamed import NamedResults
 from nas.comparison.repeat import Repeat
 from nas.comparison.report import write_report
 from nas.comparison.results import Comparison
 from nas.comparison.simulate import Budget
 from nas.errors import NasError
+from nas.objective import Objective, parse_limits
 from nas.progress import Console, Progress
 
-__all__ = ["EVALUATIONS", "compare"]
+__all__ = ["compare"]
 
-EVALUATIONS = 150
-"""The budget of a repeat where none is given."""
 LINES = "repeats.jsonl"
-RULES = 2
-"""How strategies take part. 1, before: none derives defaults from the budget, and
-all are told again what they propose again."""
-BEFORE = {"protocol": NOISE_FREE, "rules": 1}
-"""What was done before there was a choice: folders from then do not say it."""
 
 
 def compare(
@@ -49,6 +53,9 @@ def compare(
     processes: int | None = None,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     protocol: str | None = None,
+    initial: int = 0,
+    objective: str = "",
+    limits: str = "",
     progress: Progress | None = None,
 ) -> Comparison:
     """Compare strategies on tables, or continue a comparison; then write its report.
@@ -73,33 +80,44 @@ def compare(
         protocol: "counted": a query is one of the table's trainings at random, and all count;
             "noise-free": it is the mean of all trainings, and what is proposed again is free. None:
             counted, or that of the folder which is continued.
+        initial: Random architectures that come first, the same for all strategies in a repeat; they
+            count.
+        objective: What is searched, such as "accuracy,-params": metrics of the table that are not
+            reported ones; empty: what the benchmark's problem searches. Of several, the quality of
+            what is found is its hypervolume.
+        limits: On such metrics, such as "params<1M", with commas between them.
         progress: Where to report; None is standard error.
 
     Raises:
         NasError: For everything that the caller can mend, and if no repeat could be done.
     """
     progress = progress or Console()
-    budget = _budget(evaluations, seconds, workers)
-    if repeats < 1 or (processes is not None and processes < 1):
-        raise NasError(f"repeats={repeats}, processes={processes}: at least 1 of each is needed")
-    begun = _begun(out)
+    budget = budget_of(evaluations, seconds, workers)
+    require_counts(repeats, processes, initial, budget)
+    begun = begun_as(out)
     protocol = require_protocol(protocol or str(begun.get("protocol", COUNTED)))
     rules = begun.get("rules", RULES)
+    bounds = parse_limits(limits)
     entered = contestants(strategies, settings or {}, budget.evaluations if rules > 1 else None)
-    opened = {name: open_benchmark(name, progress) for name in _once("benchmark", benchmarks)}
-    for benchmark in opened.values():
-        _require_times(benchmark, budget)
-    facts = {name: facts_of(name, benchmark) for name, benchmark in opened.items()}
+    facts = {}
+    for name in once("benchmark", benchmarks):
+        benchmark = open_benchmark(name, progress)
+        searched = objective_of(benchmark, objective, bounds)
+        _require_fit(benchmark, searched, entered, budget, protocol)
+        facts[name] = facts_of(name, benchmark, searched)
     config = {
+        "objective": objective,
+        "limits": [str(limit) for limit in bounds],
         "tables": [one.identity for one in facts.values()],
-        "strategies": [_described(one) for one in entered],
+        "strategies": [described(one) for one in entered],
         "repeats": repeats,
         "seed": seed,
         **dataclasses.asdict(budget),
         "protocol": protocol,
+        "initial": initial,
         "rules": rules,
     }
-    stem = f"bench-{_plain('+'.join(opened))}-s{seed}"
+    stem = f"bench-{_plain('+'.join(facts))}-s{seed}"
     growing = ("tables", "strategies", "repeats")
     folder = open_folder(
         Path(out) if out is not None else None,
@@ -107,69 +125,39 @@ def compare(
         lambda path: NamedResults(path, config, LINES, growing, "strategies", BEFORE),
     )
     jobs = [
-        Job(benchmark, one.name, repeat, seed, budget, one.choice.given, protocol, rules == 1)
+        Job(
+            name, one.name, repeat, seed, budget, one.choice.given, protocol, rules == 1, initial,
+            objective, bounds,
+        )
         for repeat in range(repeats)
-        for benchmark in opened
+        for name in facts
         for one in entered
-    ]
+    ]  # fmt: skip
     with folder.locked():
         done, failures = _finish(folder, jobs, processes or _cores(), facts, progress)
         order = {job.key: at for at, job in enumerate(jobs)}
         done.sort(key=lambda repeat: order[repeat.key])
         names = [one.name for one in entered]
-        comparison = Comparison(folder.path, facts, names, budget, seed, done, failures, protocol)
+        comparison = Comparison(
+            folder.path, facts, names, budget, seed, done, failures, protocol, initial
+        )
         write_report(comparison)
     return comparison
 
 
-# -- what was asked for -----------------------------------------------------------------------
-
-
-def _begun(out: str | Path | None) -> dict[str, Any]:
-    """Return the config of the folder that is continued; empty for a new or an unreadable one."""
-    file = Path(out) / "config.json" if out is not None else None
-    if file is None or not file.is_file():
-        return {}
-    try:
-        return {**BEFORE, **json.loads(file.read_text(encoding="utf-8"))}
-    except (OSError, TypeError, ValueError):
-        return {}  # opening the folder says what is wrong with it
-
-
-def _budget(evaluations: int | None, seconds: float | None, workers: int) -> Budget:
-    if evaluations is not None and evaluations < 1:
-        raise NasError(f"evaluations={evaluations}: at least 1 is needed")
-    if seconds is not None and not seconds > 0:
-        raise NasError(f"seconds={seconds}: expected simulated seconds above 0")
-    if workers < 1:
-        raise NasError(f"workers={workers}: at least 1 is needed")
-    if evaluations is None and seconds is None:
-        evaluations = EVALUATIONS
-    return Budget(evaluations, seconds, workers)
-
-
-def _once(what: str, names: Iterable[str]) -> list[str]:
-    listed = list(names)
-    twice = [name for name in listed if listed.count(name) > 1]
-    if twice or not listed:
-        raise NasError(f"{what} '{twice[0]}' is named twice" if twice else f"no {what} is named")
-    return listed
-
-
-def _require_times(benchmark: Benchmark, budget: Budget) -> None:
-    """Refuse a simulated clock where the table has no times."""
-    if benchmark.problem.seconds or (budget.seconds is None and budget.workers == 1):
-        return
-    asked = f"workers={budget.workers}" if budget.workers > 1 else f"seconds={budget.seconds:g}"
-    raise NasError(
-        f"{asked}: '{benchmark.name}' has no recorded times of training, so there is no simulated "
-        "clock; give a budget in evaluations, with one worker"
-    )
-
-
-def _described(entered: Contestant) -> str:
-    values = dataclasses.asdict(entered.settings) if entered.settings is not None else {}
-    return " ".join([entered.name, *(f"{key}={value}" for key, value in values.items())])
+def _require_fit(
+    benchmark: Benchmark,
+    objective: Objective,
+    entered: Sequence[Contestant],
+    budget: Budget,
+    protocol: str,
+) -> None:
+    """Refuse what a table cannot answer, and strategies that cannot heed what is searched."""
+    require_times(benchmark, budget)
+    if protocol == COUNTED:
+        require_constant(benchmark, objective)
+    for one in entered:
+        one.choice.require_goals(objective)
 
 
 def _plain(text: str) -> str:

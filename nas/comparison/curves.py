@@ -1,7 +1,16 @@
 """Regret over evaluations or simulated time, with confidence bands and the area under it.
 
-Regret is the distance of the best value found so far from the table's optimum. Before the first
-success it is that of the table's worst architecture; after a strategy has ended early it stays.
+Regret is the distance of the best value found so far from the table's optimum, or of another metric
+of the same architecture from the best of that metric. Before the first success it is that of the
+table's worst architecture; after a strategy has ended early it stays.
+
+The band of a mean is Student's t interval, also for few repeats: a percentile bootstrap of n values
+is too narrow by about the factor sqrt((n - 1) / n) and by the difference between t and the normal
+distribution, and of two values it is their range, which has the mean between them half the time.
+Source: Hesterberg, What Teachers Should Know About the Bootstrap, The American Statistician 69(4),
+2015, arXiv:1411.5279. The band of a median is that of the sign test, between two of the ordered
+repeats, which takes at least six of them. Source: Conover, Practical Nonparametric Statistics, 3rd
+ed., 1999, ch. 3.
 """
 
 from __future__ import annotations
@@ -12,18 +21,24 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from nas.comparison.facts import Facts
 from nas.comparison.repeat import Repeat
 from nas.comparison.simulate import Budget
 
-__all__ = ["BAND", "Axis", "Band", "Curves", "axis_of", "bootstrap_band", "regret_curves"]
+__all__ = [
+    "BAND", "MEDIAN_BAND", "Axis", "Band", "Curves", "axis_of", "mean_band", "median_band",
+    "regret_curves",
+]  # fmt: skip
 
 Floats = NDArray[np.float64]
 
-BAND = "95 % percentile bootstrap over repeats, 1000 resamples"
-"""What the bands are, in words."""
-_RESAMPLES = 1000
+BAND = "95 % interval of the mean over repeats, by Student's t"
+"""What the bands of means are, in words."""
+MEDIAN_BAND = "95 % interval of the median over repeats, by the sign test; none for fewer than 6"
+"""What the bands of medians are."""
+_LEVEL = 0.95
 _POINTS = 200  # of a curve over time
 
 
@@ -53,7 +68,7 @@ class Band:
 
     Args:
         middle: Its value, [T].
-        low: Lower end of the confidence band, [T]; equal to `middle` for a single repeat.
+        low: Lower end of the confidence band, [T]; NaN where there are too few repeats for one.
         high: Upper end, [T].
     """
 
@@ -82,11 +97,11 @@ class Curves:
 
     def mean(self) -> Band:
         """Return the mean over repeats with its band."""
-        return bootstrap_band(self.regrets, "mean")
+        return mean_band(self.regrets)
 
     def median(self) -> Band:
         """Return the median over repeats with its band."""
-        return bootstrap_band(self.regrets, "median")
+        return median_band(self.regrets)
 
 
 def axis_of(repeats: Sequence[Repeat], budget: Budget) -> Axis:
@@ -103,15 +118,18 @@ def axis_of(repeats: Sequence[Repeat], budget: Budget) -> Axis:
     return Axis("evaluations", max(map(len, repeats), default=0) or 1)
 
 
-def regret_curves(repeats: Sequence[Repeat], facts: Facts, axis: Axis) -> Curves:
+def regret_curves(
+    repeats: Sequence[Repeat], facts: Facts, axis: Axis, reported: str | None = None
+) -> Curves:
     """Return the regret of repeats of one strategy.
 
     Args:
         repeats: At least one.
         facts: Of the benchmark.
         axis: What to draw it over.
+        reported: A metric that is reported of what was found; None: what was searched.
     """
-    along = [_regrets(repeat, facts) for repeat in repeats]
+    along = [_regrets(repeat, facts, reported) for repeat in repeats]
     if axis.kind == "evaluations":
         length = int(axis.end)
         regrets = np.array([_extended(r, length) for r in along])
@@ -123,10 +141,11 @@ def regret_curves(repeats: Sequence[Repeat], facts: Facts, axis: Axis) -> Curves
     return Curves(regrets, np.array(areas))
 
 
-def _regrets(repeat: Repeat, facts: Facts) -> Floats:
+def _regrets(repeat: Repeat, facts: Facts, reported: str | None) -> Floats:
     """Return the regret before any evaluation and after each, [evaluations + 1]."""
-    best = [facts.worst if value is None else value for value in (None, *repeat.best)]
-    return np.array([facts.regret(value) for value in best])
+    best, worst = (facts.optimum, facts.worst) if reported is None else facts.range_of(reported)
+    found = repeat.best if reported is None else repeat.reported[reported]
+    return np.array([abs(best - (worst if v is None else v)) for v in (None, *found)])
 
 
 def _extended(regrets: Floats, length: int) -> Floats:
@@ -142,26 +161,33 @@ def _area(regrets: Floats, ends: Floats, horizon: float) -> float:
     return float((np.diff(edges) * regrets).sum() / horizon)
 
 
-def bootstrap_band(values: Floats, statistic: Literal["mean", "median"]) -> Band:
-    """Return a statistic over repeats with its percentile bootstrap interval at every point.
+def mean_band(values: Floats) -> Band:
+    """Return the mean over repeats with Student's t interval at every point.
+
+    Args:
+        values: One row a repeat, [n, T], none below 0; nor is the interval.
+    """
+    n, middle = len(values), values.mean(0)
+    if n == 1:
+        return Band(middle, *_none(middle))
+    t = float(stats.t.ppf((1 + _LEVEL) / 2, n - 1))
+    reach = t * values.std(0, ddof=1) / n**0.5
+    return Band(middle, np.maximum(middle - reach, 0.0), middle + reach)
+
+
+def median_band(values: Floats) -> Band:
+    """Return the median over repeats with the interval of the sign test at every point.
 
     Args:
         values: One row a repeat, [n, T].
-        statistic: Which.
-
-    Source: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13.
     """
-    reduce = np.mean if statistic == "mean" else np.median
-    middle: Floats = reduce(values, axis=0)
-    n = len(values)
-    if n == 1:
-        return Band(middle, middle, middle)
-    draws = np.random.default_rng(0).integers(0, n, (_RESAMPLES, n))
-    if statistic == "mean":
-        weights = np.zeros((_RESAMPLES, n))
-        np.add.at(weights, (np.arange(_RESAMPLES)[:, None], draws), 1 / n)
-        resampled = weights @ values
-    else:
-        resampled = np.array([np.median(values[draw], axis=0) for draw in draws])
-    low, high = np.percentile(resampled, [2.5, 97.5], axis=0)
-    return Band(middle, low, high)
+    n, middle = len(values), np.median(values, axis=0)
+    left_out = int(stats.binom.ppf((1 - _LEVEL) / 2, n, 0.5))  # at either end, and one
+    if left_out == 0:
+        return Band(middle, *_none(middle))
+    ordered = np.sort(values, axis=0)
+    return Band(middle, ordered[left_out - 1], ordered[n - left_out])
+
+
+def _none(middle: Floats) -> tuple[Floats, Floats]:
+    return np.full_like(middle, np.nan), np.full_like(middle, np.nan)

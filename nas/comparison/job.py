@@ -13,9 +13,14 @@ from nas.aliases import first_name
 from nas.benchmarks import Benchmark, open_benchmark
 from nas.comparison.contestants import contestant, strategy_of
 from nas.comparison.facts import objective_of
+from nas.comparison.front import Scale, scale_of
+from nas.comparison.limits import space_of
+from nas.comparison.population import different_architectures
 from nas.comparison.protocol import COUNTED, Trainings
 from nas.comparison.repeat import Repeat
-from nas.comparison.simulate import Budget, simulate
+from nas.comparison.simulate import Budget, Setup, simulate
+from nas.objective import Limit, Objective
+from nas.space import SearchSpace
 from nas.storage import seed_everything, seed_of
 
 __all__ = ["Job", "one_thread", "run_job"]
@@ -35,6 +40,9 @@ class Job:
         protocol: "counted" or "noise-free".
         told: Without noise, strategies are told again what they propose again, as was done before
             they were reminded.
+        initial: Random architectures that come first, the same for all strategies in a repeat.
+        objective: What is searched, as a text; empty: what the benchmark's problem searches.
+        limits: On what a search may see.
     """
 
     benchmark: str
@@ -45,6 +53,9 @@ class Job:
     settings: Mapping[str, Any] = field(default_factory=dict)
     protocol: str = COUNTED
     told: bool = False
+    initial: int = 0
+    objective: str = ""
+    limits: tuple[Limit, ...] = ()
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -60,30 +71,44 @@ def _opened(name: str) -> Benchmark:
     return open_benchmark(name)
 
 
+@lru_cache(maxsize=8)
+def _scale(name: str, objective: Objective) -> Scale | None:
+    return scale_of(_opened(name), objective) if len(objective.goals) > 1 else None
+
+
 def run_job(job: Job) -> Repeat:
     """Do one repeat; it depends on the seed and on what it is, not on other repeats."""
     start = time.perf_counter()
     name = first_name("strategies", strategy_of(job.strategy))  # whatever its settings
     seed = seed_of(job.seed, name, job.benchmark, job.repeat)
     benchmark = _opened(job.benchmark)
+    objective = objective_of(benchmark, job.objective, job.limits)
+    space = space_of(benchmark, objective)
     repeat = Repeat(*job.key, seed)
     with one_thread():
         seed_everything(seed)
         entered = contestant(job.strategy, job.settings)
-        strategy = entered.start(benchmark.space, objective_of(benchmark), seed)
-        simulate(
-            benchmark, strategy, job.budget, repeat, _trainings(job, benchmark),
-            "told" if job.told else "reminded",
-        )  # fmt: skip
+        strategy = entered.start(space, objective, seed)
+        setup = _setup(job, benchmark, objective, space)
+        simulate(benchmark, strategy, job.budget, repeat, setup)
     repeat.wall = time.perf_counter() - start
     return repeat
 
 
-def _trainings(job: Job, benchmark: Benchmark) -> Trainings | None:
-    """Return what answers queries, alike for all strategies in a repeat."""
-    if job.protocol != COUNTED:
-        return None
-    return Trainings(benchmark, seed_of(job.seed, "trainings", job.benchmark, job.repeat))
+def _setup(job: Job, benchmark: Benchmark, objective: Objective, space: SearchSpace) -> Setup:
+    """Return what is the same for all strategies in a repeat."""
+
+    def seed(what: str) -> int:
+        return seed_of(job.seed, what, job.benchmark, job.repeat)
+
+    counted = job.protocol == COUNTED
+    return Setup(
+        objective,
+        Trainings(benchmark, seed("trainings")) if counted else None,
+        "told" if job.told else "reminded",
+        different_architectures(space, job.initial, seed("initial")),
+        _scale(job.benchmark, objective),
+    )
 
 
 @contextmanager

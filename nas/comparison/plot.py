@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
+from nas.comparison.curves import Band
 from nas.comparison.summary import OnBenchmark, Summary
 from nas.comparison.text import budget_text
 from nas.drawing import EDGE, INK
@@ -36,14 +38,63 @@ def style(at: int) -> dict[str, Any]:
     return {"color": HUES[at % len(HUES)], "ls": _DASHES[at // len(HUES) % len(_DASHES)]}
 
 
-def draw_regret(summary: Summary, files: list[Path]) -> None:
+@dataclass(frozen=True)
+class _Shown:
+    """What a panel shows.
+
+    Args:
+        found: The benchmark.
+        label: Of what the regret is.
+        percent: Whether it is a share.
+        described: Which column that is, in words.
+        bands: Strategy -> its mean regret.
+    """
+
+    found: OnBenchmark
+    label: str
+    percent: bool
+    described: str
+    bands: dict[str, Band]
+
+
+def draw_regret(summary: Summary, files: list[Path], reported: bool = False) -> None:
     """Draw mean regret with its band, for every strategy on every benchmark.
 
     Args:
         summary: Of the comparison.
         files: Where to write; the suffix decides the format: `.png` or `.pdf`.
+        reported: Whether to draw the regret of the first metric that is reported, instead of that
+            of what was searched; nothing is drawn where nothing is reported.
     """
-    n = len(summary.benchmarks)
+    panels = {
+        name: shown
+        for name, found in summary.benchmarks.items()
+        if (shown := _reported(found) if reported else _searched(found)) is not None
+    }
+    if panels:
+        _draw(summary, panels, files)
+
+
+def _searched(found: OnBenchmark) -> _Shown:
+    facts = found.facts
+    bands = {strategy: result.mean for strategy, result in found.results.items()}
+    percent = facts.metric in facts.shares
+    return _Shown(found, facts.label, percent, facts.described[0], bands)
+
+
+def _reported(found: OnBenchmark) -> _Shown | None:
+    metric = next(iter(found.facts.reported), "")
+    bands = {
+        strategy: result.reported_regrets[metric].mean()
+        for strategy, result in found.results.items()
+        if metric in result.reported_regrets
+    }
+    percent = metric in found.facts.shares
+    return _Shown(found, metric, percent, found.facts.described[1], bands) if bands else None
+
+
+def _draw(summary: Summary, panels: dict[str, _Shown], files: list[Path]) -> None:
+    n = len(panels)
     columns = 2 if n == 4 else min(n, _COLUMNS)
     rows = -(-n // columns)
     size = (6.6, 4.2) if n == 1 else (3.5 * columns, 2.9 * rows + 0.7)
@@ -51,8 +102,8 @@ def draw_regret(summary: Summary, files: list[Path]) -> None:
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     styles = {strategy: style(at) for at, strategy in enumerate(summary.comparison.strategies)}
-    for panel, name in zip(axes, summary.benchmarks, strict=False):
-        _panel(panel, name, summary, styles, direct=n == 1)
+    for panel, (name, shown) in zip(axes, panels.items(), strict=False):
+        _panel(panel, name, shown, styles, direct=n == 1)
     for panel in axes[n:]:
         panel.set_visible(False)
     if n > 1:
@@ -66,23 +117,21 @@ def draw_regret(summary: Summary, files: list[Path]) -> None:
 def _caption(summary: Summary) -> str:
     comparison = summary.comparison
     n = max(r.regret.n for one in summary.benchmarks.values() for r in one.results.values())
-    return (
-        f"mean of {n} repeats of {budget_text(comparison.budget)}; "
-        "bands: 95 % percentile bootstrap of the mean"
-    )
+    done = f"{budget_text(comparison.budget)}, {comparison.protocol}"
+    if n == 1:
+        return f"a single repeat of {done}"
+    return f"mean of {n} repeats of {done}; bands: 95 % interval of the mean (Student's t)"
 
 
 def _panel(
-    axes: Axes, name: str, summary: Summary, styles: dict[str, dict[str, Any]], direct: bool
+    axes: Axes, name: str, panel: _Shown, styles: dict[str, dict[str, Any]], direct: bool
 ) -> None:
-    found = summary.benchmarks[name]
-    percent = found.facts.metric in found.facts.shares
-    x, unit = _abscissa(found)
-    scale = 100.0 if percent else 1.0
-    floor = _floor(found) * scale
+    x, unit = _abscissa(panel.found)
+    scale = 100.0 if panel.percent else 1.0
+    floor = _floor(panel) * scale
     ends = {}
-    for strategy, result in found.results.items():
-        look, band = styles[strategy], result.mean
+    for strategy, band in panel.bands.items():
+        look = styles[strategy]
         middle, low, high = (scale * part for part in (band.middle, band.low, band.high))
         shown = np.maximum(middle, floor)
         axes.plot(x, shown, lw=1.7, label=strategy, zorder=3, drawstyle="steps-post", **look)
@@ -93,7 +142,7 @@ def _panel(
         ends[strategy] = float(shown[-1])
     axes.set_yscale("log")
     axes.set_xlim(x[0], x[-1])
-    _dress(axes, name, found, unit or found.axis.kind, 100 if direct else 48)
+    _dress(axes, name, panel, unit or panel.found.axis.kind, 100 if direct else 48)
     if direct:
         _label_ends(axes, ends, styles)
 
@@ -107,17 +156,16 @@ def _abscissa(found: OnBenchmark) -> tuple[Floats, str | None]:
     return points, "simulated seconds"
 
 
-def _floor(found: OnBenchmark) -> float:
+def _floor(panel: _Shown) -> float:
     """Return what a regret of zero is drawn at, on a logarithmic axis: below all that is not."""
-    values = np.concatenate([r.mean.middle for r in found.results.values()])
+    values = np.concatenate([band.middle for band in panel.bands.values()])
     above = values[values > 0]
     return float(above.min()) / 2 if len(above) else 1e-6
 
 
-def _dress(axes: Axes, name: str, found: OnBenchmark, x: str, width: int) -> None:
+def _dress(axes: Axes, name: str, panel: _Shown, x: str, width: int) -> None:
     """Write what a panel shows; `width` is that of its subtitle, in letters."""
-    facts = found.facts
-    lines = textwrap.wrap(facts.described[0], width)
+    lines = textwrap.wrap(panel.described, width)
     pad = 9 + 9 * len(lines)
     axes.set_title(name, loc="left", size=10, weight="bold", color=INK, pad=pad, parse_math=False)
     axes.annotate(
@@ -125,8 +173,8 @@ def _dress(axes: Axes, name: str, found: OnBenchmark, x: str, width: int) -> Non
         size=7, color=EDGE, parse_math=False, in_layout=False,
     )  # fmt: skip
     axes.set_xlabel(x, size=9, color=INK)
-    unit = "\n(percentage points)" if facts.metric in facts.shares else ""
-    axes.set_ylabel(f"regret of {facts.label.replace('_', ' ')}{unit}", size=9, color=INK)
+    unit = "\n(percentage points)" if panel.percent else ""
+    axes.set_ylabel(f"regret of {panel.label.replace('_', ' ')}{unit}", size=9, color=INK)
     axes.tick_params(which="both", colors=EDGE, labelsize=8.5, length=0)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(EDGE)

@@ -5,7 +5,7 @@ the trainings that the table has of an architecture, drawn at random, and asking
 (`NASBench.query` draws one of three; `simulate_train_eval` of NAS-Bench-201 has `is_random=True`).
 Every query costs. What is found is judged by the mean of all its trainings.
 
-Sources: Ying et al., NAS-Bench-101, ICML 2019, arXiv:1902.09635, sec. 4 and S3; Dong & Yang,
+Sources: Ying et al., NAS-Bench-101, ICML 2019, arXiv:1902.09635; Dong & Yang,
 NAS-Bench-201, ICLR 2020, arXiv:2001.00326; Lindauer & Hutter, Best Practices for Scientific
 Research on Neural Architecture Search, JMLR 21, 2020, arXiv:1909.02453.
 """

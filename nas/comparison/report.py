@@ -8,18 +8,24 @@ from nas.comparison.summary import summarise
 from nas.comparison.text import as_text
 from nas.storage import atomic, write_json
 
-__all__ = ["FIGURE", "JSON", "TABLE", "write_report"]
+__all__ = ["FIGURE", "JSON", "REPORTED_FIGURE", "TABLE", "write_report"]
 
 TABLE, FIGURE, JSON = "comparison.txt", "regret.png", "comparison.json"
+REPORTED_FIGURE = "reported-regret.png"
 
 
 def write_report(comparison: Comparison) -> str:
-    """Write `comparison.txt`, `regret.png`, `regret.pdf` and `comparison.json`; return the text."""
+    """Write `comparison.txt`, `comparison.json` and figures; return the text.
+
+    `regret.png` and `.pdf` are of what was searched, `reported-regret.png` and `.pdf` of the first
+    metric that is reported, where there is one.
+    """
     folder, summary = comparison.folder, summarise(comparison)
     text = as_text(summary)
     with atomic(folder / TABLE) as stream:
         stream.write(text.encode())
     write_json(folder / JSON, summary.to_json())
-    image = folder / FIGURE
-    draw_regret(summary, [image, image.with_suffix(".pdf")])
+    for name, reported in ((FIGURE, False), (REPORTED_FIGURE, True)):
+        image = folder / name
+        draw_regret(summary, [image, image.with_suffix(".pdf")], reported)
     return text

@@ -27,6 +27,7 @@ class Comparison:
         repeats: All that were done, by benchmark, strategy and number.
         failures: Which could not be done, and why.
         protocol: "counted" or "noise-free".
+        initial: Random architectures that came first, the same for all strategies in a repeat.
     """
 
     folder: Path
@@ -37,6 +38,7 @@ class Comparison:
     repeats: list[Repeat]
     failures: dict[str, Failure] = field(default_factory=dict)
     protocol: str = COUNTED
+    initial: int = 0
 
     def of(self, benchmark: str, strategy: str) -> list[Repeat]:
         """Return the repeats of one strategy on one benchmark."""

@@ -1,7 +1,8 @@
 """Whether differences between strategies may be chance.
 
-Repeats are independent of each other, so two strategies on one benchmark are compared by the
-Mann-Whitney U test; over several benchmarks, each a pair of means, by Wilcoxon's signed-rank test.
+Repeats of two strategies on one benchmark are compared by the Mann-Whitney U test; where those of
+one number begin with the same architectures, as pairs by Wilcoxon's signed-rank test. So are means
+over several benchmarks, scaled so that benchmarks are alike: the test ranks differences.
 p-values of all pairs are corrected by Holm's method. Friedman's test and the critical difference
 of average ranks are those of Demsar, Statistical Comparisons of Classifiers over Multiple Data
 Sets, JMLR 7, 2006.
@@ -10,8 +11,9 @@ Sets, JMLR 7, 2006.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,7 @@ from scipy import stats
 __all__ = ["Pair", "critical_difference", "friedman", "holm", "rank_sum_tests", "signed_rank_tests"]
 
 Floats = NDArray[np.float64]
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -71,19 +74,21 @@ def rank_sum_tests(samples: Mapping[str, Floats]) -> list[Pair]:
     return _pairs(pairs, found)
 
 
-def signed_rank_tests(samples: Mapping[str, Floats]) -> list[Pair]:
+def signed_rank_tests(samples: Mapping[str, Mapping[K, float]]) -> list[Pair]:
     """Compare all pairs of matched samples by Wilcoxon's signed-rank test.
 
     Args:
-        samples: Strategy -> its mean final regret on every benchmark, [n]. With n < 6 no p-value
+        samples: Strategy -> case (a repeat, a benchmark) -> value, on one scale in all cases; of
+            two strategies the cases are compared that both have. With fewer than 6 no p-value
             can be below 0.05.
     """
     pairs, found = list(itertools.combinations(samples, 2)), []
     for a, b in pairs:
-        x, y = samples[a], samples[b]
-        less = (x < y).mean() + (x == y).mean() / 2
+        both = [case for case in samples[a] if case in samples[b]]
+        x, y = (np.array([samples[s][case] for case in both]) for s in (a, b))
+        less = float((x < y).mean() + (x == y).mean() / 2) if both else 0.5
         p = 1.0 if np.array_equal(x, y) else float(stats.wilcoxon(x, y).pvalue)
-        found.append((p, float(less)))
+        found.append((p, less))
     return _pairs(pairs, found)
 
 

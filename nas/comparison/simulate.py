@@ -11,20 +11,23 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from nas.benchmarks import Benchmark
 from nas.comparison.facts import objective_of, reported_metrics
+from nas.comparison.front import Scale, scale_of
+from nas.comparison.incumbent import FoundFront, Incumbent
 from nas.comparison.protocol import Trainings
 from nas.comparison.repeat import Repeat
-from nas.objective import Measurement
+from nas.objective import Measurement, Objective
 from nas.search import MOST_REPEATS, Proposals
 from nas.space import Architecture
 from nas.strategies import Strategy
 
-__all__ = ["Budget", "simulate"]
+__all__ = ["Budget", "Setup", "simulate"]
 
 _MOST_PENDING = 20  # proposals in a row that are being evaluated, after which a worker waits
 
@@ -56,13 +59,31 @@ class _Evaluation:
     key: Architecture | None = field(default=None, compare=False)
 
 
+@dataclass(frozen=True)
+class Setup:
+    """How a repeat is run, beside its budget.
+
+    Args:
+        objective: What is searched; None: what the benchmark's problem searches.
+        trainings: What answers a query; None: the benchmark's means, each at most once.
+        repeats: Without `trainings`, what becomes of a proposal that is known.
+        initial: Architectures that are evaluated before the strategy is asked.
+        scale: Of the hypervolume, where there are several metrics.
+    """
+
+    objective: Objective | None = None
+    trainings: Trainings | None = None
+    repeats: Literal["reminded", "told"] = "reminded"
+    initial: Sequence[Architecture] = ()
+    scale: Scale | None = None
+
+
 def simulate(
     benchmark: Benchmark,
     strategy: Strategy,
     budget: Budget,
     repeat: Repeat,
-    trainings: Trainings | None = None,
-    repeats: Literal["reminded", "told"] = "reminded",
+    setup: Setup | None = None,
 ) -> None:
     """Let a strategy search until the budget is spent.
 
@@ -71,16 +92,23 @@ def simulate(
         strategy: Fresh; it is told what is searched and costs, never what is reported.
         budget: When to end.
         repeat: Where the trajectory is written.
-        trainings: What answers a query; None: the benchmark's means, each at most once.
-        repeats: Without `trainings`, what becomes of a proposal that is known.
+        setup: All else.
     """
-    record = _Record(benchmark, repeat)
-    space = benchmark.space
-    source = Proposals(space, strategy, "evaluated" if trainings else repeats)
-    search = _Search(benchmark, source, budget, repeat, trainings or benchmark)
+    setup = setup or Setup()
+    objective = setup.objective or objective_of(benchmark)
+    record = _Record(_follower(benchmark, objective, setup.scale), objective, repeat)
+    search = _Search(benchmark, strategy, budget, repeat, setup, objective)
     for evaluation in search:
         record.add(evaluation)
-    repeat.proposals = source.made
+    repeat.proposals = search.source.made
+
+
+def _follower(
+    benchmark: Benchmark, objective: Objective, scale: Scale | None
+) -> Incumbent | FoundFront:
+    if len(objective.goals) == 1:
+        return Incumbent(benchmark, objective)
+    return FoundFront(benchmark, objective, scale or scale_of(benchmark, objective))
 
 
 class _Search:
@@ -89,13 +117,19 @@ class _Search:
     def __init__(
         self,
         benchmark: Benchmark,
-        source: Proposals,
+        strategy: Strategy,
         budget: Budget,
         repeat: Repeat,
-        answers: Benchmark | Trainings,
+        setup: Setup,
+        objective: Objective,
     ) -> None:
         self.benchmark, self.budget, self.repeat = benchmark, budget, repeat
-        self.source, self.answers = source, answers
+        self.metrics = objective.metrics
+        self.answers: Benchmark | Trainings = setup.trainings or benchmark
+        repeats = "evaluated" if setup.trainings else setup.repeats
+        self.source = Proposals(benchmark.space, strategy, repeats)
+        self.initial = deque(setup.initial)
+        self.awaited = len(setup.initial)  # of these, before the strategy is asked
         self.hidden = frozenset(reported_metrics(benchmark))
         self.queue: list[_Evaluation] = []
         self.numbers = itertools.count()
@@ -118,7 +152,8 @@ class _Search:
                 self.repeat.stopped = "exhausted"  # only of what the table lacks, in no time
                 return
             now = done.end
-            self.source.tell(done.architecture, self._seen(done.measurement))
+            self.source.tell(done.architecture, done.measurement)
+            self.awaited -= 1
             yield done
 
     def _reason(self) -> str:
@@ -132,13 +167,17 @@ class _Search:
             architecture = self._propose()
             if architecture is None:
                 return
-            measurement = self.answers.measure(architecture)
+            measurement = self._answer(architecture)
             end, number = now + measurement.seconds, next(self.numbers)
             heapq.heappush(self.queue, _Evaluation(end, number, architecture, measurement))
             self.started += 1
 
     def _propose(self) -> Architecture | None:
         """Ask for an architecture; without noise for one that is not being evaluated either."""
+        if self.initial:
+            return self.initial.popleft()
+        if self.awaited > 0:
+            return None
         space = self.benchmark.space
         for _ in range(_MOST_PENDING):
             found = self.source.ask(1)
@@ -158,33 +197,30 @@ class _Search:
             evaluation.key = evaluation.key or canonical(evaluation.architecture)
         return {evaluation.key for evaluation in self.queue if evaluation.key}
 
-    def _seen(self, measurement: Measurement) -> Measurement:
-        """Leave out what a search must not see."""
-        metrics = {k: v for k, v in measurement.metrics.items() if k not in self.hidden}
-        return Measurement(metrics, measurement.seconds, measurement.error)
+    def _answer(self, architecture: Architecture) -> Measurement:
+        """Evaluate an architecture; what a search must not see is left out."""
+        found = self.answers.measure(architecture)
+        metrics = {k: v for k, v in found.metrics.items() if k not in self.hidden}
+        missing = [metric for metric in self.metrics if found.ok and metric not in metrics]
+        if missing:
+            return Measurement(error=f"{self.benchmark.name} has no {missing[0]} of it")
+        return Measurement(metrics, found.seconds, found.error)
 
 
 class _Record:
-    """Writes a trajectory, with the best so far.
+    """Writes a trajectory, with the best so far."""
 
-    The best is that with the best value a strategy was told; what is written of it are means.
-    """
-
-    def __init__(self, benchmark: Benchmark, repeat: Repeat) -> None:
-        self.benchmark, self.metric, self.repeat = benchmark, benchmark.metric, repeat
-        self.objective = objective_of(benchmark)
-        self.best = self.means = Measurement(error="nothing was found yet")
-        repeat.reported = {name: [] for name in reported_metrics(benchmark)}
+    def __init__(self, found: Incumbent | FoundFront, objective: Objective, repeat: Repeat) -> None:
+        self.found, self.objective, self.repeat = found, objective, repeat
+        repeat.reported = {name: [] for name in found.reported}
 
     def add(self, evaluation: _Evaluation) -> None:
-        """Take what has ended; of equals the first stays the best."""
+        """Take what has ended."""
         repeat, measurement = self.repeat, evaluation.measurement
-        if self.objective.score(measurement) > self.objective.score(self.best):
-            self.best = measurement
-            self.means = self.benchmark.measure(evaluation.architecture)
+        self.found.add(evaluation.architecture, measurement)
         repeat.choices.append(list(evaluation.architecture.choices))
-        repeat.values.append(measurement.metrics.get(self.metric))
+        repeat.values.append(measurement.metrics.get(self.objective.metric))
         repeat.seconds.append(evaluation.end)
-        repeat.best.append(self.means.metrics.get(self.metric))
-        for name, values in repeat.reported.items():
-            values.append(self.means.metrics.get(name))
+        repeat.best.append(self.found.quality)
+        for name, value in self.found.reported.items():
+            repeat.reported[name].append(value)

@@ -11,7 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from nas.comparison.curves import BAND, Axis, Band, Curves, axis_of, regret_curves
+from nas.comparison.curves import (
+    BAND,
+    MEDIAN_BAND,
+    Axis,
+    Band,
+    Curves,
+    axis_of,
+    regret_curves,
+)
 from nas.comparison.facts import Facts
 from nas.comparison.nash import nash_average
 from nas.comparison.repeat import Repeat
@@ -24,7 +32,15 @@ from nas.comparison.significance import (
     signed_rank_tests,
 )
 
-__all__ = ["OnBenchmark", "Overall", "Result", "Spread", "Summary", "summarise"]
+__all__ = [
+    "OnBenchmark",
+    "Overall",
+    "Result",
+    "Spread",
+    "Summary",
+    "pair_test",
+    "summarise",
+]
 
 Floats = NDArray[np.float64]
 
@@ -62,6 +78,8 @@ class Result:
     Args:
         best: What was searched, of what was found at the end.
         reported: Metric -> the same architecture's; only repeats for which the table has it.
+        reported_regrets: Metric -> its regret: the distance from the best of this metric in the
+            table, of the same repeats.
         regret: Distance of `best` from the optimum.
         area: Mean regret over the whole search: the area under its curve, by the axis' length.
         curves: The regret of every repeat.
@@ -74,6 +92,7 @@ class Result:
 
     best: Spread
     reported: dict[str, Spread]
+    reported_regrets: dict[str, Curves]
     regret: Spread
     area: Spread
     curves: Curves
@@ -122,7 +141,7 @@ class Overall:
         shares: Strategy -> its own weight in the equilibrium.
         friedman: p-value that all rank alike; None for fewer than 3 strategies.
         critical_difference: Of average ranks, at the 5 % level.
-        pairs: Signed-rank tests of the mean regrets of every two strategies.
+        pairs: Signed-rank tests of the scores of every two strategies.
     """
 
     benchmarks: list[str]
@@ -152,13 +171,21 @@ class Summary:
             "protocol": comparison.protocol,
             "budget": dataclasses.asdict(comparison.budget),
             "strategies": comparison.strategies,
-            "bands": BAND,
-            "tests": "Mann-Whitney U within a benchmark, Wilcoxon signed-rank over several; "
-            "two-sided, Holm-corrected over all pairs",
+            "initial": comparison.initial,
+            "bands": {"mean": BAND, "median": MEDIAN_BAND},
+            "tests": f"{pair_test(comparison)} within a benchmark, Wilcoxon signed-rank of mean "
+            "scores over several; two-sided, Holm-corrected over all pairs",
             "benchmarks": {name: _benchmark_json(one) for name, one in self.benchmarks.items()},
             "overall": None if self.overall is None else dataclasses.asdict(self.overall),
             "failures": {job: failure.reason for job, failure in comparison.failures.items()},
         }
+
+
+def pair_test(comparison: Comparison) -> str:
+    """Say which test compares two strategies on one benchmark."""
+    if comparison.initial:
+        return "Wilcoxon signed-rank test (paired by repeat)"
+    return "Mann-Whitney U test"
 
 
 def summarise(comparison: Comparison) -> Summary:
@@ -180,11 +207,17 @@ def _on_benchmark(comparison: Comparison, name: str) -> OnBenchmark:
     finals = {s: one.final for s, one in curves.items()}
     ranks = _ranks([final.mean() for final in finals.values()])
     results = {
-        s: _result(repeats[s], curves[s], facts, rank)
+        s: _result(repeats[s], curves[s], facts, axis, rank)
         for s, rank in zip(curves, ranks, strict=True)
     }
     ordered = dict(sorted(results.items(), key=lambda item: item[1].regret.mean))
-    return OnBenchmark(facts, axis, ordered, rank_sum_tests(finals))
+    if not comparison.initial:
+        return OnBenchmark(facts, axis, ordered, rank_sum_tests(finals))
+    by_repeat = {
+        s: {r.repeat: float(final) for r, final in zip(repeats[s], finals[s], strict=True)}
+        for s in finals
+    }
+    return OnBenchmark(facts, axis, ordered, signed_rank_tests(by_repeat))
 
 
 def _ranks(regrets: list[float]) -> list[float]:
@@ -192,13 +225,14 @@ def _ranks(regrets: list[float]) -> list[float]:
     return [float(rank) for rank in rankdata(np.round(regrets, 12))]
 
 
-def _result(repeats: list[Repeat], curves: Curves, facts: Facts, rank: float) -> Result:
+def _result(repeats: list[Repeat], curves: Curves, facts: Facts, axis: Axis, rank: float) -> Result:
     sign = -1 if facts.maximise else 1
-    ends = {name: [_last(r.reported[name]) for r in repeats] for name in facts.reported}
-    known = {name: np.array([v for v in end if v is not None]) for name, end in ends.items()}
+    having = {m: [r for r in repeats if _last(r.reported[m]) is not None] for m in facts.reported}
+    having = {metric: some for metric, some in having.items() if some}
     return Result(
         Spread.of(facts.optimum + sign * curves.final),
-        {name: Spread.of(values) for name, values in known.items() if len(values)},
+        {m: Spread.of(np.array([r.reported[m][-1] for r in some])) for m, some in having.items()},
+        {m: regret_curves(some, facts, axis, m) for m, some in having.items()},
         Spread.of(curves.final),
         Spread.of(curves.areas),
         curves,
@@ -227,6 +261,7 @@ def _result_json(result: Result) -> dict[str, Any]:
     return {
         "best": dataclasses.asdict(result.best),
         "reported": {name: dataclasses.asdict(one) for name, one in result.reported.items()},
+        "reported_regret": {m: _regret_json(one) for m, one in result.reported_regrets.items()},
         "regret": dataclasses.asdict(result.regret),
         "area_under_regret": dataclasses.asdict(result.area),
         "rank": result.rank,
@@ -238,8 +273,20 @@ def _result_json(result: Result) -> dict[str, Any]:
     }
 
 
-def _band_json(band: Band) -> dict[str, list[float]]:
-    return {name: getattr(band, name).tolist() for name in ("middle", "low", "high")}
+def _regret_json(curves: Curves) -> dict[str, Any]:
+    """Write the regret of a reported metric: at the end, with its interval, and all along."""
+    mean, final = curves.mean(), dataclasses.asdict(Spread.of(curves.final))
+    band = _band_json(mean)
+    ends = {"low": band["low"][-1], "high": band["high"][-1]}
+    return {**final, **ends, "final_regrets": curves.final.tolist(), "mean_regret": band}
+
+
+def _band_json(band: Band) -> dict[str, list[float | None]]:
+    """Write a band; what there is no interval for is None."""
+    return {
+        name: [None if np.isnan(value) else value for value in getattr(band, name).tolist()]
+        for name in ("middle", "low", "high")
+    }
 
 
 # -- several benchmarks -----------------------------------------------------------------------
@@ -272,5 +319,10 @@ def _overall(benchmarks: Mapping[str, OnBenchmark], strategies: list[str]) -> Ov
         by_strategy(nash.strategies),
         friedman(ranks) if len(present) > 2 else None,
         critical_difference(len(present), len(names)),
-        signed_rank_tests({s: regrets[:, at] for at, s in enumerate(present)}),
+        signed_rank_tests(
+            {
+                s: dict(zip(names, (-scores[at]).tolist(), strict=True))
+                for at, s in enumerate(present)
+            }
+        ),
     )

@@ -5,10 +5,18 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from nas.comparison.curves import BAND
+from nas.comparison.curves import BAND, Band
+from nas.comparison.facts import Facts
 from nas.comparison.protocol import COUNTED, NOISE_FREE
 from nas.comparison.simulate import Budget
-from nas.comparison.summary import OnBenchmark, Overall, Result, Spread, Summary
+from nas.comparison.summary import (
+    OnBenchmark,
+    Overall,
+    Result,
+    Spread,
+    Summary,
+    pair_test,
+)
 from nas.progress import duration
 
 __all__ = ["aligned", "as_text", "budget_text", "number"]
@@ -17,6 +25,19 @@ _PROTOCOLS = {
     COUNTED: "counted (a query is one training at random; all queries count)",
     NOISE_FREE: "noise-free (a query is the mean of all trainings; what is proposed again is free)",
 }
+
+_COUNTED = (
+    "The best found is what had the best value in a query; its numbers are the means of all its "
+    "trainings."
+)
+_REPORTED = (
+    "The regret of what is reported is that of the same architecture from the best of that number "
+    "in the table."
+)
+_HYPERVOLUME = (
+    "Hypervolume is of what was found, each objective scaled by the table's Pareto front: 1 at its "
+    "best, 0 at its worst, which is the reference."
+)
 
 
 def number(value: float, percent: bool, digits: int = 2) -> str:
@@ -73,11 +94,18 @@ def _benchmark_block(summary: Summary, name: str) -> str:
     head = [
         f"{name}: {repeats} of {budget_text(comparison.budget)}, seed {comparison.seed}",
         f"  protocol: {_PROTOCOLS[comparison.protocol]}",
+        *_initial(comparison.initial),
         *(f"  {line}" for line in facts.described),
         f"  {facts.architectures:,} architectures, optimum {number(facts.optimum, percent)}{unit}, "
         f"mean {number(facts.typical, percent)}{unit}",
     ]
     return "\n".join([*head, "", *aligned([_heading(found), *_rows(found)])])
+
+
+def _initial(n: int) -> list[str]:
+    if not n:
+        return []
+    return [f"  initial design: {n} random architectures, the same for all in a repeat; they count"]
 
 
 def _heading(found: OnBenchmark) -> list[str]:
@@ -87,14 +115,25 @@ def _heading(found: OnBenchmark) -> list[str]:
         f"best {_words(facts.label)}",
         *map(_words, facts.reported),
         "regret",
-        "95 % interval",
+        f"95 % interval{_n(found)}",
+        *([f"{_words(facts.reported[0])} regret"] if facts.reported else []),
         "median",
         "area",
-        "evaluated",
+        *(["evaluated"] if _some_ended_early(found) else []),
         "proposed",
         "rank",
         "p vs best",
     ]
+
+
+def _n(found: OnBenchmark) -> str:
+    """Return how many repeats there are, where there are as many of every strategy."""
+    counts = {result.regret.n for result in found.results.values()}
+    return f", n={counts.pop()}" if len(counts) == 1 else ""
+
+
+def _some_ended_early(found: OnBenchmark) -> bool:
+    return len({result.evaluations for result in found.results.values()}) > 1
 
 
 def _words(metric: str) -> str:
@@ -110,7 +149,6 @@ def _row(found: OnBenchmark, best: str, strategy: str, result: Result) -> list[s
     facts = found.facts
     percent = facts.metric in facts.shares
     p = found.p_value(strategy, best)
-    low, high = result.mean.low[-1], result.mean.high[-1]
     reported = [
         _spread(result.reported[name], name in facts.shares) if name in result.reported else "-"
         for name in facts.reported
@@ -120,14 +158,31 @@ def _row(found: OnBenchmark, best: str, strategy: str, result: Result) -> list[s
         _spread(result.best, percent),
         *reported,
         number(result.regret.mean, percent, 3),
-        f"{number(low, percent, 3)} to {number(high, percent, 3)}",
+        _interval(result.mean, percent),
+        *([_reported_regret(result, facts)] if facts.reported else []),
         number(result.regret.median, percent, 3),
         number(result.area.mean, percent, 3),
-        f"{result.evaluations:,.0f}",
+        *([f"{result.evaluations:,.0f}"] if _some_ended_early(found) else []),
         f"{result.proposals:,.0f}" if result.proposals else "-",
         f"{result.rank:g}",
         "" if p is None else _p(p),
     ]
+
+
+def _interval(band: Band, percent: bool) -> str:
+    low, high = band.low[-1], band.high[-1]
+    return "-" if low != low else f"{number(low, percent, 3)} to {number(high, percent, 3)}"
+
+
+def _reported_regret(result: Result, facts: Facts) -> str:
+    """Write the regret of the first reported metric, with its interval."""
+    metric = facts.reported[0]
+    if metric not in result.reported_regrets:
+        return "-"
+    percent, mean = metric in facts.shares, result.reported_regrets[metric].mean()
+    interval = _interval(mean, percent)
+    text = number(mean.middle[-1], percent, 3)
+    return text if interval == "-" else f"{text} ({interval})"
 
 
 def _spread(spread: Spread, percent: bool) -> str:
@@ -142,12 +197,18 @@ def _legend(summary: Summary) -> str:
     facts = [found.facts for found in summary.benchmarks.values()]
     shares = any(one.metric in one.shares for one in facts)
     percent = "Accuracies are in percent, their regret in percentage points. " if shares else ""
+    several = any(one.metric == "hypervolume" for one in facts)
+    volume = f"{_HYPERVOLUME} " if several else ""
+    of_reported = f"{_REPORTED} " if any(one.reported for one in facts) else ""
+    counted = f"{_COUNTED} " if summary.comparison.protocol == COUNTED else ""
     return textwrap.fill(
-        f"{percent}\u00b1 is the standard error over repeats. Regret is the distance of the best "
-        "found from the table's optimum: its mean over repeats at the end, with its interval "
-        f"({BAND}), its median, and area: its mean over the whole search (the area under the curve "
-        "by its length). Rank is by mean regret; p is of the Mann-Whitney U test of final regrets, "
-        "two-sided, Holm-corrected over all pairs of strategies.",
+        f"{percent}{volume}\u00b1 is the standard error over n repeats. {counted}Regret is the "
+        "distance of the best found from the table's optimum: its mean over repeats at the end, "
+        f"with its interval ({BAND}; none of a single repeat), its median, and area: its mean over "
+        f"the whole search (the area under the curve by its length). {of_reported}Proposed: how "
+        "many architectures a strategy proposed in a repeat, those that were known already "
+        f"included. Rank is by mean regret; p is of the {pair_test(summary.comparison)} of final "
+        "regrets, two-sided, Holm-corrected over all pairs of strategies.",
         width=100,
     )
 

@@ -83,6 +83,27 @@ def test_run(imported: Bench) -> None:
     assert "population=3" in Path("out/config.json").read_text()
 
 
+def test_run_with_all_options(imported: Bench) -> None:
+    common = ["run", "--benchmark", "my-table", "--repeats", 2, "--processes", 1, "--quiet"]
+    done = imported(
+        *common, "--strategies", "evolution,evolution?population=3&tournament=2,optuna:tpe"
+        '?options={"multivariate":true,"n_startup_trials":3}', "--evaluations", 9, "--initial", 4,
+        "--protocol", "noise-free", "--limit", "params<3k", "--out", "a", "--json",
+    )  # fmt: skip
+    found = json.loads(done.stdout)
+    assert found["strategies"][1:] == [
+        "evolution?population=3&tournament=2",
+        'optuna:tpe?options={"multivariate":true,"n_startup_trials":3}',
+    ]
+    assert (found["protocol"], found["initial"]) == ("noise-free", 4)
+    facts = found["benchmarks"]["my-table"]["facts"]
+    assert facts["optimum"] == pytest.approx(0.88) and "params<3k" in facts["described"][-1]
+    done = imported(
+        *common, "--strategies", "nsga-ii", "--objective", "accuracy,-params", "--evaluations", 9
+    )
+    assert "hypervolume" in done.output
+
+
 def test_run_with_failures_ends_with_status_1(
     imported: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

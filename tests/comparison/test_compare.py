@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from nas.comparison.asked import EVALUATIONS
 from nas.comparison.compare import compare
 from nas.comparison.repeat import Repeat
 from nas.comparison.results import Comparison
@@ -20,7 +21,7 @@ from nas.strategies.random import RandomSearch
 
 module = import_module("nas.comparison.compare")
 OLD = ["random", "local-search"]
-NEWER = ("protocol", "rules")
+NEWER = ("protocol", "rules", "initial", "objective", "limits")
 """Parts of a config that came later."""
 
 
@@ -162,6 +163,40 @@ def test_one_strategy_with_several_settings() -> None:
     assert all(name in text for name in names)
 
 
+def test_several_objectives() -> None:
+    found = run(strategies=["optuna:random", "nsga-ii"], objective="accuracy,-params")
+    for repeat in found.repeats:
+        assert repeat.best == sorted(repeat.best) and 0 < repeat.best[-1] < 1  # type: ignore
+        assert repeat.reported == {}
+    everything = json.loads(Path("out/comparison.json").read_text())["benchmarks"]["made:toy"]
+    optimum = everything["facts"]["optimum"]
+    for result in everything["results"].values():
+        assert result["regret"]["mean"] == pytest.approx(optimum - result["best"]["mean"])
+    assert "hypervolume of accuracy, -params" in Path("out/comparison.txt").read_text()
+    with pytest.raises(NasError, match="objective='accuracy,-params', not ''"):
+        run(strategies=["optuna:random", "nsga-ii"])
+
+
+def test_strategies_are_paired_by_common_initial_designs() -> None:
+    found = run(repeats=3, initial=4)
+    for number in range(3):
+        starts = [r.choices[:4] for r in found.repeats if r.repeat == number]
+        assert starts[0] == starts[1]
+    text = " ".join(Path("out/comparison.txt").read_text().split())
+    assert "initial design: 4 random architectures" in text
+    assert "Wilcoxon signed-rank test (paired by repeat)" in text and "Mann" not in text
+    everything = json.loads(Path("out/comparison.json").read_text())
+    assert everything["initial"] == 4 and "paired" in everything["tests"]
+    with pytest.raises(NasError, match="initial=4, not 0"):
+        run(repeats=3)
+
+
+def test_limits_hold_in_all_that_is_proposed() -> None:
+    found = run(limits="params<1.05M", initial=3)
+    for repeat in found.repeats:
+        assert all(sum(choices) < 12 for choices in repeat.choices)  # see the table
+
+
 def test_another_configuration_is_refused(
     made_tables: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,6 +208,7 @@ def test_another_configuration_is_refused(
         ({"repeats": 1}, "repeats=2, not 1"),
         ({"settings": {"evolution": {"population": 3}}}, "strategies: evolution population="),
         ({"workers": 2}, "workers=1, not 2"),
+        ({"limits": "params<2M"}, "limits="),
     ]:
         with pytest.raises(NasError, match=f"out holds results of other settings .{reason}"):
             run(**options)
@@ -225,6 +261,14 @@ def test_nothing_but_failures_is_an_error(monkeypatch: pytest.MonkeyPatch) -> No
         ({"repeats": 0}, "at least 1"),
         ({"evaluations": 0}, "at least 1"),
         ({"seconds": 0.0}, "above 0"),
+        ({"initial": 8}, "initial=8: expected fewer than the 8 evaluations"),
+        ({"initial": -1}, "initial=-1"),
+        ({"objective": "accuracy,-params"}, "'random' searches for one metric; .* nsga-ii"),
+        ({"objective": "acuracy"}, "Did you mean 'accuracy'"),
+        ({"limits": "parms<1M"}, "Did you mean 'params'"),
+        ({"limits": "params<1"}, "no architecture of made:toy keeps the limits"),
+        ({"benchmarks": ["noisy:toy"], "limits": "accuracy>0.6"}, "differs between trainings"),
+        ({"strategies": ["evolution?populaton=3"]}, "Did you mean 'population'"),
         ({"workers": 0}, "at least 1"),
         ({"benchmarks": ["made:untimed"], "seconds": 9.0}, "no recorded times"),
         ({"benchmarks": ["made:untimed"], "workers": 2}, "workers=2: .*no recorded times"),
@@ -239,7 +283,7 @@ def test_mistakes_leave_nothing_behind(options: dict[str, Any], reason: str) -> 
 
 def test_default_budget_and_folder() -> None:
     found = run(out=None, strategies=["random"], repeats=1, evaluations=None)  # type: ignore[arg-type]
-    assert len(found.repeats[0]) == module.EVALUATIONS
+    assert len(found.repeats[0]) == EVALUATIONS
     assert found.folder == Path("runs/bench-made-toy-s0")
     assert run(out=None, strategies=["random"], seconds=300.0, repeats=1).folder == Path(  # type: ignore[arg-type]
         "runs/bench-made-toy-s0-2"

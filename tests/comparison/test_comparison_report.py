@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -37,9 +38,12 @@ def test_the_table_says_what_was_searched_and_reported(compared: Comparison) -> 
     assert "searched on: valid accuracy on toy, 12 epochs" in text
     assert "reported: test accuracy on toy, 200 epochs" in text
     assert "15,625 architectures, optimum 90.00 %, mean 70.00 %" in text
+    assert "protocol: counted (a query is one training at random; all queries count)" in text
+    assert "95 % interval, n=3" in text and "test accuracy regret" in text
+    assert "by Student's t" in text and "Mann-Whitney" in text and "bootstrap" not in text
     assert "over 2 benchmarks" in text and "Nash" in text and "Holm" in text
     for line in text.splitlines():
-        assert len(line) <= 130
+        assert len(line) <= 160
 
 
 def test_the_rows_have_the_figures(compared: Comparison) -> None:
@@ -48,6 +52,10 @@ def test_the_rows_have_the_figures(compared: Comparison) -> None:
     [row] = [line for line in as_text(summary).splitlines() if line.startswith(f"{best} ")][:1]
     expected = f"{100 * result.best.mean:.2f} ± {100 * result.best.error:.2f}"
     assert expected in row and f"{100 * result.regret.mean:.3f}" in row
+    regret = result.reported_regrets["test_accuracy"].mean()
+    low, middle, high = (100 * part[-1] for part in (regret.low, regret.middle, regret.high))
+    assert f"{middle:.3f} ({low:.3f} to {high:.3f})" in row
+    assert row.split()[-2:] == ["30", "1"]  # proposals, rank
     assert row.endswith(" 1")  # the best: rank 1, and no p-value against itself
 
 
@@ -61,7 +69,8 @@ def test_the_files(compared: Comparison, tmp_path: Path) -> None:
     described = everything["benchmarks"]["made:toy"]["facts"]["described"]
     assert described[1] == "reported: test accuracy on toy, 200 epochs"
     assert {file.name for file in tmp_path.iterdir()} == {
-        "regret.png", "regret.pdf", "comparison.json", "comparison.txt",
+        "regret.png", "regret.pdf", "reported-regret.png", "reported-regret.pdf",
+        "comparison.json", "comparison.txt",
     }  # fmt: skip
 
 
@@ -87,3 +96,36 @@ def test_labels_keep_apart() -> None:
 def test_lines_are_told_apart_without_colour() -> None:
     looks = [(s["color"], str(s["ls"])) for s in map(style, range(20))]
     assert len(set(looks)) == 20
+
+
+def test_a_single_repeat_has_no_interval(compared: Comparison) -> None:
+    single = dataclasses.replace(compared, repeats=[r for r in compared.repeats if r.repeat == 0])
+    summary = summarise(single)
+    rows = [line for line in as_text(summary).splitlines() if line.startswith(("random ", "evol"))]
+    assert all(" to " not in row and " - " in row for row in rows[:4]) and len(rows) >= 4
+    plain = json.loads(json.dumps(summary.to_json(), allow_nan=False))
+    [band] = {
+        str(r["mean_regret"]["low"]) for r in plain["benchmarks"]["made:toy"]["results"].values()
+    }
+    assert set(json.loads(band.replace("None", "null"))) == {None}
+
+
+def test_single_repeats_can_be_drawn(compared: Comparison, tmp_path: Path) -> None:
+    repeats = [r for r in compared.repeats if r.repeat == 0]
+    write_report(dataclasses.replace(compared, repeats=repeats, folder=tmp_path))
+    assert imread(tmp_path / "reported-regret.png")[..., :3].std() > 0.05
+
+
+def test_how_many_were_evaluated_is_told_where_it_differs(compared: Comparison) -> None:
+    assert "evaluated" not in as_text(summarise(compared))
+    repeats = [dataclasses.replace(r, proposals=0) for r in compared.repeats]
+    first = repeats[0]
+    short = {m: values[:9] for m, values in first.reported.items()}
+    repeats[0] = dataclasses.replace(
+        first, choices=first.choices[:9], values=first.values[:9], seconds=first.seconds[:9],
+        best=first.best[:9], reported=short,
+    )  # fmt: skip
+    text = as_text(summarise(dataclasses.replace(compared, repeats=repeats)))
+    assert "evaluated  proposed" in text
+    row = next(line for line in text.splitlines() if line.startswith("random "))
+    assert " 23         - " in row  # (9 + 30 + 30) / 3; proposals were not recorded

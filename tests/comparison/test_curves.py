@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from nas.comparison.curves import Axis, axis_of, bootstrap_band, regret_curves
+from nas.comparison.curves import Axis, axis_of, mean_band, median_band, regret_curves
 from nas.comparison.facts import Facts
 from nas.comparison.repeat import Repeat
 from nas.comparison.simulate import Budget
@@ -52,21 +54,44 @@ def test_minimised_metrics() -> None:
     assert curves.regrets[0].tolist() == pytest.approx([1.9, 0.2])
 
 
-def test_bands_cover_the_mean_as_often_as_they_say() -> None:
-    rng = np.random.default_rng(0)
-    hits = 0
-    for _ in range(100):
-        band = bootstrap_band(rng.normal(size=(40, 1)), "mean")
-        hits += int(band.low[0] <= 0 <= band.high[0])
-    assert 86 <= hits <= 100
-    values = rng.normal(size=(400, 1))
-    band = bootstrap_band(values, "mean")
-    assert band.high[0] - band.low[0] == pytest.approx(2 * 1.96 / 20, rel=0.15)
+@pytest.mark.parametrize("n", [2, 3, 5, 40])
+def test_bands_cover_the_mean_as_often_as_they_say(n: int) -> None:
+    """Also those of two repeats, between which the mean lies half the time only."""
+    values = 10 + np.random.default_rng(0).normal(size=(n, 4000))  # a column is a comparison
+    band = mean_band(values)
+    assert np.mean((band.low <= 10) & (band.high >= 10)) == pytest.approx(0.95, abs=0.012)
+    assert band.middle.tolist() == values.mean(0).tolist()
 
 
-def test_bands_of_the_median_and_of_one_repeat() -> None:
-    values = np.array([[0.0], [1], [2], [3], [100]])
-    band = bootstrap_band(values, "median")
-    assert band.middle[0] == 2 and 0 <= band.low[0] < 2 < band.high[0] <= 100
-    single = bootstrap_band(values[:1], "mean")
-    assert single.low[0] == single.middle[0] == single.high[0] == 0
+def test_the_band_of_a_mean_is_student_s() -> None:
+    """Two values: t is 12.706 at one degree of freedom; regret is never below 0."""
+    band = mean_band(np.array([[1.0, 100.0], [3.0, 102.0]]))
+    assert band.middle.tolist() == [2.0, 101.0]
+    assert band.low.tolist() == pytest.approx([0.0, 101 - 12.706], abs=0.001)
+    assert band.high.tolist() == pytest.approx([2 + 12.706, 101 + 12.706], abs=0.001)
+
+
+def test_one_repeat_has_no_band() -> None:
+    single = mean_band(np.array([[2.0, 3.0]]))
+    assert single.middle.tolist() == [2.0, 3.0]
+    assert np.isnan(single.low).all() and np.isnan(single.high).all()
+
+
+def test_bands_of_the_median() -> None:
+    """Of six the range has the median between its ends in all but 2 / 2^6 of cases; of five not."""
+    values = np.array([[0.0], [1], [2], [3], [4], [100]])
+    band = median_band(values)
+    assert (band.middle[0], band.low[0], band.high[0]) == (2.5, 0, 100)
+    assert np.isnan(median_band(values[:5]).low).all()
+    assert median_band(values[:5]).middle[0] == 2
+    drawn = np.random.default_rng(0).exponential(size=(15, 4000))
+    band = median_band(drawn)
+    covered = np.mean((band.low <= np.log(2)) & (np.log(2) <= band.high))
+    assert 0.95 <= covered <= 0.98  # 1 - 2 P(at most 3 of 15 are above) = 0.965
+
+
+def test_the_regret_of_what_is_reported() -> None:
+    facts = dataclasses.replace(FACTS, reported=("loss",), reported_ranges=((0.1, 2.0),))
+    found = dataclasses.replace(repeat([None, 0.5, 0.75]), reported={"loss": [None, 0.4, 0.3]})
+    curves = regret_curves([found], facts, Axis("evaluations", 3), "loss")
+    assert curves.regrets[0].tolist() == pytest.approx([1.9, 0.3, 0.2])

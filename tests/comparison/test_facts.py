@@ -23,6 +23,7 @@ def test_facts_of_a_maximised_metric(home: Path) -> None:
         "reported: test accuracy on toy, 200 epochs",
     )
     assert facts.regret(0.8) == pytest.approx(0.1)
+    assert facts.range_of("test_accuracy") == pytest.approx((0.89, 0.5 + 0.4 / 24 - 0.03))
 
 
 def test_facts_of_a_minimised_metric(home: Path) -> None:
@@ -37,3 +38,9 @@ def test_json_and_identity(home: Path) -> None:
     facts, other = (facts_of("x", open_benchmark(name)) for name in ("made:toy", "other:toy"))
     assert Facts.from_json(json.loads(json.dumps(facts.to_json()))) == facts
     assert facts.identity != other.identity  # other contents, though all else is alike
+
+
+def test_records_without_ranges_of_what_is_reported(home: Path) -> None:
+    facts = facts_of("made:toy", open_benchmark("made:toy"))
+    old = {k: v for k, v in facts.to_json().items() if k != "reported_ranges"}
+    assert Facts.from_json(old).reported_ranges == ()

@@ -57,3 +57,23 @@ def test_settings_do_not_change_the_seed() -> None:
 def test_the_seed_is_that_of_before() -> None:
     """Results that were recorded stay what a new run would give."""
     assert run_job(job()).seed == 89340405629548
+
+
+def test_initial_designs_are_common_to_all_strategies_of_a_repeat() -> None:
+    def first(strategy: str, repeat: int = 0, seed: int = 0) -> list[list[int]]:
+        made = Job("made:toy", strategy, repeat, seed, Budget(12), initial=6)
+        return run_job(made).choices[:6]
+
+    common = first("random")
+    assert len({str(choices) for choices in common}) == 6
+    for strategy in ("evolution", "evolution?population=4&tournament=2", "rl", "local-search"):
+        assert first(strategy) == common
+    assert first("random", repeat=1) != common and first("random", seed=1) != common
+
+
+def test_an_initial_design_is_the_initial_sample() -> None:
+    """Evolution with as many members has its sample then, and goes on with mutants of it."""
+    made = Job("made:toy", "evolution?population=6&tournament=6", 0, 0, Budget(7), initial=6)
+    *sample, child = run_job(made).choices
+    best = max(sample, key=sum)
+    assert sum(a != b for a, b in zip(best, child, strict=True)) == 1

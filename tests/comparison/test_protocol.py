@@ -13,7 +13,7 @@ from nas.comparison.compare import compare
 from nas.comparison.protocol import Trainings, require_protocol
 from nas.comparison.repeat import Repeat
 from nas.comparison.results import Comparison
-from nas.comparison.simulate import Budget, simulate
+from nas.comparison.simulate import Budget, Setup, simulate
 from nas.errors import NasError
 from nas.objective import Measurement, Objective
 from nas.progress import Silent
@@ -51,7 +51,8 @@ def values(trainings: Trainings, n: int, cell: Architecture = CELL) -> list[floa
 
 def run(strategy: Strategy, seed: int = 0, **budget: Any) -> Repeat:
     benchmark, repeat = open_benchmark("noisy:toy"), Repeat("noisy:toy", "s", 0, 0)
-    simulate(benchmark, strategy, Budget(**budget), repeat, Trainings(benchmark, seed))
+    setup = Setup(trainings=Trainings(benchmark, seed))
+    simulate(benchmark, strategy, Budget(**budget), repeat, setup)
     return repeat
 
 

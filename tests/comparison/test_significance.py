@@ -34,15 +34,26 @@ def test_equal_samples_do_not_differ() -> None:
     same = {"a": np.zeros(5), "b": np.zeros(5)}
     [pair] = rank_sum_tests(same)
     assert (pair.p, pair.superiority) == (1.0, 0.5)
-    [pair] = signed_rank_tests(same)
+    [pair] = signed_rank_tests({name: dict(enumerate(x.tolist())) for name, x in same.items()})
     assert (pair.p, pair.superiority) == (1.0, 0.5)
 
 
 def test_signed_rank_of_one_sign() -> None:
     rng = np.random.default_rng(0)
     a = rng.normal(size=6)
-    [pair] = signed_rank_tests({"a": a, "b": a + rng.uniform(1, 2, 6)})
-    assert pair.p == pytest.approx(2 / 2**6)
+    b = a + rng.uniform(1, 2, 6)
+    [pair] = signed_rank_tests({"a": dict(enumerate(a)), "b": dict(enumerate(b))})
+    assert pair.p == pytest.approx(2 / 2**6) and pair.superiority == 1
+
+
+def test_pairs_are_of_the_cases_that_both_have() -> None:
+    """Whatever their order, and without those that one of them lacks."""
+    a = {n: float(n) for n in range(8)}
+    b = {n: n + 0.5 for n in (9, 7, 5, 3, 1, 0, 2)}
+    [pair] = signed_rank_tests({"a": a, "b": b})
+    assert pair.superiority == 1 and pair.p == pytest.approx(2 / 2**6)
+    [pair] = signed_rank_tests({"a": {1: 0.5}, "b": {2: 0.7}})
+    assert (pair.p, pair.superiority) == (1.0, 0.5)
 
 
 def test_friedman_and_critical_difference() -> None:

@@ -11,7 +11,7 @@ import pytest
 from nas.benchmarks.home import open_benchmark
 from nas.comparison.facts import objective_of
 from nas.comparison.repeat import Repeat
-from nas.comparison.simulate import Budget, simulate
+from nas.comparison.simulate import Budget, Setup, simulate
 from nas.objective import Measurement, Objective
 from nas.search_spaces.nas_bench_201 import NASBench201
 from nas.space import Architecture
@@ -48,7 +48,8 @@ def run(
     strategy: Strategy, benchmark: str = "made:toy", told: bool = False, **budget: Any
 ) -> Repeat:
     repeat, known = Repeat(benchmark, "listed", 0, 0), "told" if told else "reminded"
-    simulate(open_benchmark(benchmark), strategy, Budget(**budget), repeat, None, known)  # type: ignore[arg-type]
+    setup = Setup(repeats=known)  # type: ignore[arg-type]
+    simulate(open_benchmark(benchmark), strategy, Budget(**budget), repeat, setup)
     return repeat
 
 
@@ -145,3 +146,54 @@ def test_a_clock_that_stands_still_ends(monkeypatch: pytest.MonkeyPatch) -> None
     simulate(benchmark, strategy, Budget(seconds=5.0), repeat)
     assert repeat.stopped == "exhausted" and len(repeat) < 2000
     assert np.all([best is None for best in repeat.best])
+
+
+# -- what comes before the strategy ---------------------------------------------------------------
+
+
+class Counting(Listed):
+    """Notes how much it had been told when it was asked first."""
+
+    told_before: int | None = None
+
+    def ask(self, n: int) -> list[Architecture]:
+        if self.told_before is None:
+            self.told_before = len(self.told)
+        return super().ask(n)
+
+
+def initial(*rows: list[int]) -> Setup:
+    return Setup(initial=[Architecture("nas-bench-201", tuple(r)) for r in rows])
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_an_initial_design_is_told_before_the_strategy_is_asked(workers: int) -> None:
+    """With several workers, too: they wait for its last one."""
+    strategy = Counting([row(1), row(4)])
+    repeat = Repeat("made:toy", "s", 0, 0)
+    setup = initial(row(0), row(4), row(2))
+    budget = Budget(4, workers=workers)
+    simulate(open_benchmark("made:toy"), strategy, budget, repeat, setup)
+    assert strategy.told_before == 3 and len(repeat) == 4
+    assert sorted(repeat.choices[:3]) == sorted([row(0), row(4), row(2)])
+    assert repeat.choices[3] == row(1) and repeat.proposals == 1
+    if workers == 3:
+        assert repeat.seconds == [25, 27, 29, 29 + 26]
+
+
+def test_an_initial_design_counts_and_is_known() -> None:
+    strategy = Listed([row(4), row(1)])
+    repeat = Repeat("made:toy", "s", 0, 0)
+    simulate(open_benchmark("made:toy"), strategy, Budget(2), repeat, initial(row(4)))
+    assert repeat.choices == [row(4), row(1)] and repeat.stopped == "evaluations"
+    assert repeat.proposals == 2  # the first of which was known
+    repeat = Repeat("made:toy", "s", 0, 0)
+    simulate(open_benchmark("made:toy"), strategy, Budget(1), repeat, initial(row(0), row(4)))
+    assert repeat.choices == [row(0)]
+
+
+def test_what_has_no_number_of_an_objective_has_failed() -> None:
+    repeat, strategy = Repeat("made:toy", "s", 0, 0), Listed([row(1), row(4)])
+    benchmark = open_benchmark("made:untimed")  # without costs
+    simulate(benchmark, strategy, Budget(1), repeat, Setup(objective=Objective("-params")))
+    assert repeat.values == [None] and "has no params" in strategy.told[0][1].error

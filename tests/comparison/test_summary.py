@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import wilcoxon
 
 from nas.comparison.facts import Facts
 from nas.comparison.pool import Failure
@@ -21,7 +23,7 @@ def facts(name: str, optimum: float = 1.0) -> Facts:
     described = ("searched on: valid accuracy", "reported: test accuracy")
     return Facts(
         name, "accuracy", "valid accuracy", True, optimum, 0.0, 0.5, ("test_accuracy",), shares,
-        described, 9, 1,
+        described, 9, 1, ((0.9, 0.1),),
     )  # fmt: skip
 
 
@@ -55,6 +57,7 @@ def test_one_benchmark() -> None:
     assert a.best.mean == pytest.approx(0.8) and a.best.std == pytest.approx(0.1)
     assert a.best.error == pytest.approx(0.1 / 3**0.5) and a.best.n == 3
     assert a.reported["test_accuracy"].mean == pytest.approx(0.7)
+    assert a.reported_regrets["test_accuracy"].final.tolist() == pytest.approx([0.3, 0.2, 0.1])
     assert a.regret.median == pytest.approx(0.2) and a.area.mean == pytest.approx(0.35)
     assert (a.rank, on.results["b"].rank) == (2, 1)
     assert on.p_value("a", "b") == on.pairs[0].corrected and on.p_value("a", "a") is None
@@ -108,6 +111,8 @@ def test_everything_is_plain_json() -> None:
     plain = json.loads(json.dumps(summarise(made).to_json(), allow_nan=False))
     found = plain["benchmarks"]["x"]["results"]["a"]
     assert found["final_regrets"] == pytest.approx([0.1])
+    assert found["reported_regret"]["test_accuracy"]["mean"] == pytest.approx(0.1)
+    assert found["reported_regret"]["test_accuracy"]["low"] is None  # of a single repeat
     assert found["mean_regret"]["middle"] == pytest.approx([0.5, 0.1])
     assert plain["benchmarks"]["x"]["facts"]["described"][1] == "reported: test accuracy"
     assert plain["failures"] == {"c on y": "why"} and plain["overall"]["ranks"]["a"] == 1
@@ -115,3 +120,30 @@ def test_everything_is_plain_json() -> None:
 
 def test_spread() -> None:
     assert Spread.of(np.array([2.0])) == Spread(2.0, 0.0, 0.0, 2.0, 1)
+
+
+def test_benchmarks_are_alike_in_tests_over_them() -> None:
+    """A difference in a unit of thousands is not thousands of times as large.
+
+    b is better by .1 of the scale on five tables in [0, 1], and worse by .01 on one in thousands.
+    """
+    ends = {f"x{n}": {"a": [0.5 + n / 100], "b": [0.6 + n / 90]} for n in range(5)}
+    made = comparison({**ends, "y": {"a": [900.0], "b": [895.0]}})
+    made.facts["y"] = dataclasses.replace(facts("y", 1000.0), typical=500.0)
+    overall = summarise(made).overall
+    assert overall is not None
+    raw = [[0.1 + n / 90 - n / 100 for n in range(5)] + [-5.0], [0.0] * 6]
+    scaled = [[2 * d for d in raw[0][:5]] + [-0.01], [0.0] * 6]
+    assert overall.pairs[0].p == pytest.approx(wilcoxon(*scaled).pvalue)
+    assert overall.pairs[0].p < wilcoxon(*raw).pvalue
+    assert overall.pairs[0].superiority == pytest.approx(1 / 6)
+
+
+def test_repeats_are_paired_by_their_numbers() -> None:
+    ends = {"a": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], "b": [0.15, 0.25, 0.35, 0.45, 0.55, 0.65]}
+    made = comparison({"x": ends})
+    [apart] = summarise(made).benchmarks["x"].pairs
+    made.initial = 1
+    made.repeats = [*reversed(made.repeats)]
+    [paired] = summarise(made).benchmarks["x"].pairs
+    assert apart.p > 0.5 and paired.p == pytest.approx(2 / 2**6)
