@@ -38,11 +38,13 @@ __all__ = ["RLSettings", "ReinforcementLearning"]
 class ReinforcementLearning(Strategy):
     """A controller that is updated whenever a batch of results is there.
 
-    Proposals are samples of the present policy, so that some come again as it gets sure; what is
-    told of those counts like all else. Log-probabilities are computed at the update: results may
-    come late, in any order, and of architectures that were not asked for. Rewards are ranks (see
-    `RewardScale`), failures and broken limits the lowest; while there is nothing but failures,
-    nothing is learned.
+    Proposals are samples of the present policy, so that some come again as it gets sure. Where they
+    are evaluated again, as on a supernet that is trained on them, each is a result to learn from,
+    as in ENAS; where their measurement is only remembered, nothing is learned from it again.
+
+    Log-probabilities are computed at the update: results may come late, in any order, and of
+    architectures that were not asked for. Rewards are ranks (see `RewardScale`) unless scores are
+    asked for; while there is nothing but failures, nothing is learned.
     """
 
     Settings = RLSettings
@@ -63,8 +65,17 @@ class ReinforcementLearning(Strategy):
             self.rng,
             corrected=s.rejection == "corrected" and restricted(space),
         )
-        self.scale = RewardScale()
+        self.scale = RewardScale(s.reward)
         self._waiting: list[tuple[tuple[int, ...], float]] = []  # choices and score
+
+    @classmethod
+    def defaults(cls, evaluations: int) -> dict[str, Any]:
+        """Return smaller batches for few evaluations, so that there are ten updates or so."""
+        return {"batch_size": min(RLSettings().batch_size, max(2, evaluations // 10))}
+
+    @classmethod
+    def initial_evaluations(cls, settings: RLSettings) -> int:
+        return settings.batch_size
 
     def ask(self, n: int) -> list[Architecture]:
         rows = draw_feasible(self.space, self.rng, n, self._draw)
@@ -80,6 +91,10 @@ class ReinforcementLearning(Strategy):
         while len(self._waiting) >= size:
             self._update(self._waiting[:size])
             del self._waiting[:size]
+
+    def remind(self, results: Sequence[tuple[Architecture, Measurement]]) -> None:
+        """Learn nothing: an update is for what was paid for by an evaluation."""
+        del results
 
     def _update(self, batch: Sequence[tuple[tuple[int, ...], float]]) -> None:
         scores = [score for _, score in batch]

@@ -12,10 +12,13 @@ from torch import Tensor
 
 from nas.errors import NasError
 from nas.objective import Measurement, Objective, parse_limits
+from nas.search.proposals import MOST_REPEATS, Proposals
+from nas.search_spaces.nas_bench_201 import NASBench201
 from nas.space import Architecture, SearchSpace
 from nas.strategies.controller.settings import ALGORITHMS, RLSettings
 from nas.strategies.rl import ReinforcementLearning
 
+SPACE = NASBench201()
 over_algorithms = pytest.mark.parametrize("algorithm", ALGORITHMS)
 
 
@@ -156,3 +159,37 @@ def test_proposals_may_stay_pending() -> None:
 def test_settings_out_of_range_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(NasError, match=message):
         RLSettings(**settings)
+
+
+def test_nothing_is_learned_from_what_is_known() -> None:
+    """Else its policy is trained for nothing by every repeat, thousands of times."""
+    strategy, twin = (ReinforcementLearning(SPACE, Objective(), 0) for _ in range(2))
+    results = [(a, Measurement({"accuracy": 0.1 * i})) for i, a in enumerate(strategy.ask(5))]
+    for one in (strategy, twin):
+        one.tell(results)
+    strategy.remind(results * 100)
+    twin.rng.bit_generator.state = strategy.rng.bit_generator.state
+    assert strategy.ask(20) == twin.ask(20)
+
+
+def test_a_search_of_a_converged_policy_spends_its_budget() -> None:
+    """It proposes the same few thousands of times, and was once over then."""
+    strategy = ReinforcementLearning(SPACE, Objective(), 0, RLSettings(learning_rate=0.3))
+    proposals = Proposals(SPACE, strategy)
+    for _ in range(200):
+        [found] = proposals.ask(1)
+        score = float(found.choices[0] == found.choices[1] == 3)
+        proposals.tell(found, Measurement({"accuracy": score}))
+    assert len(proposals.known) == 200
+    assert proposals.made <= 200 * (MOST_REPEATS + 1)
+
+
+def test_updates_follow_from_evaluations_alone() -> None:
+    strategy, updates = ReinforcementLearning(SPACE, Objective(), 0), []
+    update = strategy._update
+    strategy._update = lambda batch: updates.append(update(batch))  # type: ignore[method-assign]
+    proposals = Proposals(SPACE, strategy)
+    for _ in range(60):
+        [found] = proposals.ask(1)
+        proposals.tell(found, Measurement({"accuracy": float(found.choices[0])}))
+    assert len(updates) == 6

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from nas.errors import unknown
 from nas.settings import require_ranges, setting
 
-__all__ = ["ALGORITHMS", "RLSettings"]
+__all__ = ["ALGORITHMS", "REWARDS", "RLSettings"]
 
 ALGORITHMS = ("reinforce", "a2c", "ppo")
+REWARDS = ("rank", "score")
 _REJECTIONS = ("corrected", "plain")
 
 
@@ -25,6 +26,7 @@ class RLSettings:
     """
 
     algorithm: str = setting("reinforce", "reinforce, a2c or ppo")
+    reward: str = setting("rank", "what is learned from: rank among all results, or score (ENAS)")
     learning_rate: float = setting(0.03, "of Adam (ENAS: 3.5e-4, for thousands of evaluations)")
     batch_size: int = setting(10, "architectures an update")
     hidden: int = setting(100, "width of the LSTM and its embeddings")
@@ -48,6 +50,8 @@ class RLSettings:
             raise unknown("strategy.algorithm", self.algorithm, ALGORITHMS)
         if self.rejection not in _REJECTIONS:
             raise unknown("strategy.rejection", self.rejection, _REJECTIONS)
+        if self.reward not in REWARDS:
+            raise unknown("strategy.reward", self.reward, REWARDS)
         counts = ("batch_size", "hidden", "epochs", "minibatches", "feasibility_samples")
         above = ("learning_rate", "temperature", "tanh_constant", "clip")
         weights = ("entropy_weight", "value_weight")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from nas.objective import BROKEN
 from nas.strategies.controller.rewards import RewardScale
 
 
@@ -48,3 +49,17 @@ def test_what_is_long_ago_does_not_count() -> None:
     made = scale(*range(5000))
     assert len(made.scores) == 1000
     assert made.rewards([4500.0], torch.float64).item() == pytest.approx(0, abs=0.01)
+
+
+def test_scores_themselves_are_rewards_where_they_are_asked_for() -> None:
+    """What fails or breaks a limit is worth the worst that does not."""
+    made = RewardScale("score")
+    scores = [0.9, 0.2, -math.inf, 1.5 * BROKEN]
+    made.add(scores)
+    assert made.rewards(scores, torch.float64).tolist() == [0.9, 0.2, 0.2, 0.2]
+
+
+def test_what_breaks_a_limit_more_is_worth_less() -> None:
+    scores = [0.2, BROKEN * 1.1, BROKEN * 3, -math.inf]
+    rewards = scale(*scores).rewards(scores, torch.float64).tolist()
+    assert rewards == sorted(rewards, reverse=True) and len(set(rewards)) == 4
