@@ -59,6 +59,7 @@ class WLGaussianProcess:
         variants: The kernels that are tried.
         direction: Whose labels a node takes in.
         zeros: Whether graphs keep operations whose output is zero.
+        wl: What makes features, where several processes share it; the three before say nothing.
     """
 
     def __init__(
@@ -68,8 +69,9 @@ class WLGaussianProcess:
         variants: Sequence[Variant] = ("dot", "assignment"),
         direction: Direction = "successors",
         zeros: bool = False,
+        wl: WeisfeilerLehman | None = None,
     ) -> None:
-        self.wl = WeisfeilerLehman(space, levels, direction, zeros)
+        self.wl = wl or WeisfeilerLehman(space, levels, direction, zeros)
         self.variants = tuple(variants)
         self.architectures: list[Architecture] = []
         self.features = self.wl.features([])

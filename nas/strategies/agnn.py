@@ -20,6 +20,7 @@ from nas.errors import unknown
 from nas.objective import Measurement, Objective
 from nas.settings import require_ranges, setting
 from nas.space import Architecture, Choices, SearchSpace
+from nas.strategies.budgets import share_of_budget
 from nas.strategies.controller.groups import GroupController, groups_of
 from nas.strategies.controller.rewards import RewardScale
 from nas.strategies.seen import Seen
@@ -96,9 +97,20 @@ class AGNN(Strategy):
         ]  # fmt: skip
         self.seen = Seen(space)
         self.scale = RewardScale()
+        self.scores: dict[Row, float] = {}  # of what was told, the latest
         self.incumbent: Row | None = None
         self.score = -math.inf
         self._asked: dict[Row, int] = {}  # proposal -> its group
+
+    # -- the budget ---------------------------------------------------------------------------
+
+    @classmethod
+    def defaults(cls, evaluations: int) -> dict[str, Any]:
+        return {"initial": share_of_budget(evaluations, 5, 20)}
+
+    @classmethod
+    def initial_evaluations(cls, settings: Any) -> int:
+        return int(settings.initial)
 
     # -- proposals ----------------------------------------------------------------------------
 
@@ -146,8 +158,12 @@ class AGNN(Strategy):
             if number is not None and self.scale.known():
                 worth, incumbent = self.scale.rewards([score, self.score], torch.float64).tolist()
                 self.groups[number].learn(row, worth, incumbent)
+            self.scores[row] = score
             if score > self.score:
                 self.incumbent, self.score = row, score
+            elif row == self.incumbent and score < self.score:  # evaluated again, and worse
+                self.incumbent = max(self.scores, key=self.scores.__getitem__)
+                self.score = self.scores[self.incumbent]
 
     # -- state --------------------------------------------------------------------------------
 
@@ -156,6 +172,7 @@ class AGNN(Strategy):
             "groups": [group.state_dict() for group in self.groups],
             "seen": self.seen.state_dict(),
             "scores": list(self.scale.scores),
+            "told": [[list(row), score] for row, score in self.scores.items()],
             "incumbent": None if self.incumbent is None else list(self.incumbent),
             "score": self.score,
             "asked": [(list(row), number) for row, number in self._asked.items()],
@@ -169,6 +186,9 @@ class AGNN(Strategy):
         self.scale.scores = list(state["scores"])
         self.incumbent = None if state["incumbent"] is None else tuple(state["incumbent"])
         self.score = state["score"]
+        self.scores = {tuple(row): score for row, score in state.get("told", [])}
+        if self.incumbent is not None:
+            self.scores.setdefault(self.incumbent, self.score)
         self._asked = {tuple(row): number for row, number in state["asked"]}
 
 

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from nas import registry
 from nas.errors import NasError
-from nas.kernels import Hyperparameters, WLGaussianProcess, log_expected_improvement
-from nas.objective import Measurement, Objective
+from nas.kernels import Hyperparameters, WLGaussianProcess
+from nas.objective import BROKEN, Measurement, Objective
 from nas.settings import require_ranges, setting
 from nas.space import Architecture, Choices, SearchSpace
+from nas.strategies.budgets import share_of_budget
+from nas.strategies.limit_models import Belief, LimitModels, condition
 from nas.strategies.ranks import normal_scores
 from nas.strategies.seen import Seen
 from nas.strategies.strategy import Strategy
@@ -26,6 +28,8 @@ from nas.strategies.strategy import Strategy
 __all__ = ["BOWL", "BOWLSettings"]
 
 _MOST_DRAWS = 20
+Facts = tuple[float | None, tuple[float, ...]]
+"""The objective's value, larger for the better (None: not measured), and an excess a limit."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,9 @@ class BOWL(Strategy):
 
     Scores are replaced by the normal scores of their ranks, so that neither their scale nor a few
     that are far off matter; failures rank with the worst. What is under evaluation is believed to
-    come out as predicted.
+    come out as predicted. Where a limit was broken, the expected improvement on the best that keeps
+    all limits is multiplied by the probability that they are kept (Gardner et al., ICML 2014);
+    until something does, that probability alone counts.
     """
 
     Settings = BOWLSettings
@@ -78,8 +84,21 @@ class BOWL(Strategy):
         self.seen = Seen(space)
         self.told: dict[int, tuple[Architecture, float]] = {}
         """By key: the architecture as it was told first, and its latest score."""
+        self.limits = LimitModels(self.model.wl)
+        self.facts: dict[int, Facts] = {}
+        """By key: what was measured of what did not fail, where there are limits."""
         self.pending: dict[int, Architecture] = {}
         """By key: what was asked for and not told yet."""
+
+    # -- the budget ---------------------------------------------------------------------------
+
+    @classmethod
+    def defaults(cls, evaluations: int) -> dict[str, Any]:
+        return {"initial": share_of_budget(evaluations, 5, 10)}
+
+    @classmethod
+    def initial_evaluations(cls, settings: Any) -> int:
+        return int(settings.initial)
 
     # -- telling ------------------------------------------------------------------------------
 
@@ -90,6 +109,16 @@ class BOWL(Strategy):
             self.pending.pop(key, None)
             first = self.told.get(key, (architecture, 0.0))[0]
             self.told[key] = first, self.objective.score(measurement)
+            if self.objective.limits and measurement.ok:
+                self.facts[key] = self._facts(measurement)
+            else:
+                self.facts.pop(key, None)
+
+    def _facts(self, measurement: Measurement) -> Facts:
+        goal = self.objective.goals[0]
+        measured = goal.metric in measurement.metrics
+        value = goal.sign * goal.value(measurement) if measured else None
+        return value, self.objective.excesses(measurement)
 
     # -- asking -------------------------------------------------------------------------------
 
@@ -97,16 +126,35 @@ class BOWL(Strategy):
         if len(self.told) < self.settings.initial:
             return [self._remember(self._new(())) for _ in range(n)]
         architectures = [architecture for architecture, _ in self.told.values()]
-        scores = normal_scores([score for _, score in self.told.values()])
-        self.model.update(architectures, scores)
-        believer = self.model.fantasised(list(self.pending.values()))
+        order = normal_scores([score for _, score in self.told.values()])
+        belief = self._learned(architectures, order).believing(list(self.pending.values()))
         found: list[Architecture] = []
         for _ in range(n):
-            chosen = self._best_of(self._pool(architectures, scores), believer)
+            chosen = self._best_of(self._pool(architectures, order), belief)
             found.append(self._remember(chosen))
             if len(found) < n:
-                believer = believer.fantasised([chosen])
+                belief = belief.believing([chosen])
         return found
+
+    def _learned(self, architectures: Sequence[Architecture], order: NDArray[np.float64]) -> Belief:
+        """Condition the models on what was told, ordered by score."""
+        known = [self.told[key][0] for key in self.facts]
+        self.limits.update(known, np.array([excesses for _, excesses in self.facts.values()]))
+        if not self.limits:
+            condition(self.model, architectures, order)
+            return Belief(self.model, float(order.max()), self.limits)
+        if max(score for _, score in self.told.values()) <= BROKEN:
+            return Belief(None, 0.0, self.limits)
+        values = {key: value for key in self.told if (value := self._value(key)) is not None}
+        targets = normal_scores(list(values.values()))
+        kept = [self.told[key][1] > BROKEN for key in values]
+        condition(self.model, [self.told[key][0] for key in values], targets)
+        return Belief(self.model, float(targets[kept].max()), self.limits)
+
+    def _value(self, key: int) -> float | None:
+        """Return the objective's value, also of what breaks a limit; None: not measured."""
+        score = self.told[key][1]
+        return self.facts[key][0] if key in self.facts else score
 
     def _remember(self, architecture: Architecture) -> Architecture:
         self.seen.meet(architecture)
@@ -136,13 +184,11 @@ class BOWL(Strategy):
             fertile = [parent for parent in parents if self.space.neighbors(parent)]
             return self._mutated(fertile, n) if len(fertile) < len(parents) else rows[:0]
 
-    def _best_of(self, pool: Sequence[Architecture], model: WLGaussianProcess) -> Architecture:
+    def _best_of(self, pool: Sequence[Architecture], belief: Belief) -> Architecture:
         """Return the new candidate with the largest expected improvement."""
-        features = model.wl.features(pool)
-        mean, std = model.predict_features(features)
-        gain = log_expected_improvement(mean, std, float(model.targets.max()))
-        seen = np.isin(features.keys, model.features.keys)
-        order = np.lexsort((-gain, seen))  # what the kernel can tell from what is known comes first
+        features = self.model.wl.features(pool)
+        # What the kernel can tell from what is known comes first.
+        order = np.lexsort((-belief.gains(features), belief.knows(features)))
         return self._new(pool[i] for i in order)
 
     def _new(self, candidates: Iterable[Architecture]) -> Architecture:
@@ -162,6 +208,11 @@ class BOWL(Strategy):
             "pending": [list(a.choices) for a in self.pending.values()],
             "fitted": self.model.fitted,
             "chosen": [chosen.variant, chosen.level, chosen.noise] if known else None,
+            "known": [list(a.choices) for a in known[: self.model.fitted]] if self.limits else [],
+            "facts": [
+                [key, value, list(excesses)] for key, (value, excesses) in self.facts.items()
+            ],
+            "limits": self.limits.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -174,4 +225,10 @@ class BOWL(Strategy):
         self.model = WLGaussianProcess(self.space, self.settings.levels)
         if state["chosen"]:
             known = [architecture for architecture, _ in told[: state["fitted"]]]
+            known = [self.read(choices) for choices in state.get("known", [])] or known
             self.model.condition(known, Hyperparameters(*state["chosen"]))
+        self.limits = LimitModels(self.model.wl)
+        self.limits.load_state_dict(state.get("limits", []))
+        self.facts = {
+            key: (value, tuple(excesses)) for key, value, excesses in state.get("facts", [])
+        }

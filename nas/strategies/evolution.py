@@ -18,6 +18,7 @@ from nas.errors import NasError, unknown
 from nas.objective import Measurement, Objective
 from nas.settings import require_ranges, setting
 from nas.space import Architecture, SearchSpace
+from nas.strategies.budgets import share_of_budget
 from nas.strategies.seen import Seen
 from nas.strategies.strategy import Strategy
 
@@ -64,8 +65,9 @@ class EvolutionSettings:
 class RegularizedEvolution(Strategy):
     """Plain Python: an ask and a tell take ten to twenty microseconds.
 
-    A failure, or what breaks a limit, never becomes a member. A child that was proposed before is
-    mutated further until it is new; a random architecture takes its place if that does not help.
+    A failure never becomes a member. What breaks a limit does; it loses against all that keeps
+    them, and against what breaks them less. A child that was proposed before is mutated further
+    until it is new; a random architecture takes its place if that does not help.
     """
 
     Settings = EvolutionSettings
@@ -82,6 +84,17 @@ class RegularizedEvolution(Strategy):
         self.members: deque[tuple[Architecture, float]] = deque()  # the oldest first
         self.told = 0
         self.seen = Seen(space)
+
+    # -- the budget ---------------------------------------------------------------------------
+
+    @classmethod
+    def defaults(cls, evaluations: int) -> dict[str, Any]:
+        population = share_of_budget(evaluations, 5, 20, least=2)
+        return {"population": population, "tournament": max(2, population // 2)}
+
+    @classmethod
+    def initial_evaluations(cls, settings: Any) -> int:
+        return int(settings.population)
 
     # -- ask ----------------------------------------------------------------------------------
 
@@ -126,10 +139,19 @@ class RegularizedEvolution(Strategy):
             self.told += 1
             self.seen.meet(architecture)
             score = float(self.objective.score(measurement))
+            self._correct(architecture, score)
             if score > -math.inf:
                 self.members.append((architecture, score))
             if len(self.members) > self.settings.population:
                 self._remove()
+
+    def _correct(self, architecture: Architecture, score: float) -> None:
+        """Give a member that was evaluated again its new score; what fails now is none."""
+        for i, (member, before) in enumerate(self.members):
+            if member == architecture and before != score:
+                self.members[i] = member, score
+        if score == -math.inf:
+            self.members = deque(m for m in self.members if m[1] > -math.inf)
 
     def _remove(self) -> None:
         if self.settings.removal == "oldest":

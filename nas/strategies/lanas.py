@@ -18,14 +18,16 @@ from nas import registry
 from nas.objective import Measurement, Objective
 from nas.settings import require_ranges, setting
 from nas.space import Architecture, Choices, SearchSpace
+from nas.strategies.budgets import share_of_budget
+from nas.strategies.region_tree import RegionTree
 from nas.strategies.seen import Seen
 from nas.strategies.strategy import Strategy
+from nas.strategies.unit_scores import UnitScores
 from nas.strategies.variation import mutated
 
-__all__ = ["LaNAS", "LaNASSettings", "RegionTree"]
+__all__ = ["LaNAS", "LaNASSettings"]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+Row = tuple[int, ...]
 
 
 @dataclass
@@ -58,133 +60,6 @@ class LaNASSettings:
         require_ranges(self, "strategy", ranges)
 
 
-class RegionTree:
-    """A full binary tree: every inner node splits its region at the mean prediction of a model.
-
-    Nodes are numbered as in a heap: 0 is the root, 2i+1 the better child of i, 2i+2 the worse. A
-    node whose model predicts the same for all its samples stays whole: it is a leaf.
-
-    Args:
-        height: Levels, root and leaves included.
-        features: Length d of the encodings.
-    """
-
-    def __init__(self, height: int, features: int) -> None:
-        self.height = height
-        nodes = 2**height - 1
-        self.weights = np.zeros((nodes, features))
-        self.thresholds = np.zeros(nodes)
-        self.split = np.zeros(nodes, dtype=np.bool_)
-        self.visits = np.zeros(nodes)  # those on their way included
-        self.counts = np.zeros(nodes)
-        self.sums = np.zeros(nodes)
-
-    # -- learning -----------------------------------------------------------------------------
-
-    def fit(self, encodings: Floats, scores: Floats, ridge: float) -> None:
-        """Learn all splits from samples, and count these.
-
-        Args:
-            encodings: [n, d].
-            scores: [n], larger is better.
-            ridge: Penalty of the weights.
-        """
-        self.split[:] = False
-        for numbers in (self.visits, self.counts, self.sums):
-            numbers[:] = 0.0
-        at = np.zeros(len(scores), dtype=np.int64)
-        for node in range(2 ** (self.height - 1) - 1):
-            self._fit_node(node, encodings[at == node], scores[at == node], ridge)
-            at = np.where(at == node, self._next(at, encodings), at)
-        self.count(encodings, scores)
-        self.visit(encodings)
-
-    def _fit_node(self, node: int, encodings: Floats, scores: Floats, ridge: float) -> None:
-        if len(scores) < 2:
-            return
-        centred = encodings - encodings.mean(0)
-        gram = centred.T @ centred + ridge * np.eye(centred.shape[1])
-        weights = np.linalg.solve(gram, centred.T @ (scores - scores.mean()))
-        predictions = encodings @ weights
-        threshold = predictions.mean()
-        better = predictions > threshold
-        # Rounding may split what is predicted the same; that is no region worth a node.
-        if 0 < better.sum() < len(better) and np.ptp(predictions) > 1e-9:
-            self.weights[node], self.thresholds[node] = weights, threshold
-            self.split[node] = True
-
-    # -- where architectures are --------------------------------------------------------------
-
-    def _next(self, at: Ints, encodings: Floats) -> Ints:
-        """Return the nodes one level down, for architectures that are in nodes `at` [n]."""
-        predictions = np.einsum("nd,nd->n", encodings, self.weights[at])
-        down = np.where(predictions > self.thresholds[at], 2 * at + 1, 2 * at + 2)
-        return np.where(self.split[at], down, at)
-
-    def paths(self, encodings: Floats) -> Ints:
-        """Return the nodes from the root to the leaf, [n, height]; a leaf above is repeated."""
-        path = [np.zeros(len(encodings), dtype=np.int64)]
-        for _ in range(self.height - 1):
-            path.append(self._next(path[-1], encodings))
-        return np.stack(path, axis=1)
-
-    def _nodes(self, encodings: Floats) -> Ints:
-        """Return all nodes that architectures are in, each once an architecture: [any number]."""
-        paths = self.paths(encodings)
-        repeated = np.zeros(paths.shape, dtype=np.bool_)
-        repeated[:, 1:] = paths[:, 1:] == paths[:, :-1]
-        return paths[~repeated]
-
-    def visit(self, encodings: Floats) -> None:
-        """Note that architectures [n, d] are evaluated."""
-        np.add.at(self.visits, self._nodes(encodings), 1.0)
-
-    def count(self, encodings: Floats, scores: Floats) -> None:
-        """Note the scores [n] of architectures [n, d] in all nodes that they are in."""
-        for encoding, score in zip(encodings, scores.tolist(), strict=True):
-            nodes = self._nodes(encoding[None])
-            self.counts[nodes] += 1.0
-            self.sums[nodes] += score
-
-    # -- selection ----------------------------------------------------------------------------
-
-    def select(self, exploration: float, rng: np.random.Generator) -> Ints:
-        """Walk down to the child with the largest UCT; return the path [height].
-
-        UCT is the mean score + 2 Cp sqrt(2 ln(visits of the parent) / visits).
-        """
-        path = [0]
-        for _ in range(self.height - 1):
-            node = path[-1]
-            if self.split[node]:
-                values = [
-                    self._uct(child, node, exploration) for child in (2 * node + 1, 2 * node + 2)
-                ]
-                tied = values[0] == values[1]
-                worse = rng.random() < 0.5 if tied else values[1] > values[0]
-                node = 2 * node + 1 + int(worse)
-            path.append(node)
-        return np.array(path)
-
-    def _uct(self, node: int, parent: int, exploration: float) -> float:
-        mean = self.sums[node] / self.counts[node]  # a split leaves samples on both sides
-        spread = 2.0 * math.log(self.visits[parent]) / self.visits[node]
-        return float(mean + 2.0 * exploration * math.sqrt(spread))
-
-    # -- state --------------------------------------------------------------------------------
-
-    _arrays = ("weights", "thresholds", "split", "visits", "counts", "sums")
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return all numbers as lists."""
-        return {name: getattr(self, name).tolist() for name in self._arrays}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from what `state_dict` returned."""
-        for name in self._arrays:
-            getattr(self, name)[:] = state[name]
-
-
 @registry.register(
     "strategies",
     "lanas",
@@ -197,7 +72,7 @@ class LaNAS(Strategy):
 
     The models are ridge regressions in closed form on one-hot encodings, where the reference
     trains by Adam. Scores are brought to 0 (the worst, and failures) to 1 (the best) when the tree
-    is learned, so that `exploration` means the same for every metric.
+    is learned (`UnitScores`), so that `exploration` means the same for every metric.
     """
 
     Settings = LaNASSettings
@@ -212,11 +87,25 @@ class LaNAS(Strategy):
     ) -> None:
         super().__init__(space, objective, seed, settings or LaNASSettings())
         self.seen = Seen(space)
-        self.scores: dict[tuple[int, ...], float] = {}  # of what was told
-        self.awaited: set[tuple[int, ...]] = set()
+        self.scores: dict[Row, float] = {}  # of what was told
+        self.awaited: set[Row] = set()
         self.tree = RegionTree(self.settings.height, sum(space.cardinalities))
         self.fitted = 0  # results that the tree was learned from
-        self.range = (0.0, 1.0)  # scores that count as 0 and 1
+        self.scale = UnitScores()  # of the scores when the tree was learned
+        self._members: dict[int, list[Row]] = {}  # leaf -> what was told of it
+
+    # -- the budget ---------------------------------------------------------------------------
+
+    @classmethod
+    def defaults(cls, evaluations: int) -> dict[str, Any]:
+        return {
+            "initial": share_of_budget(evaluations, 8, 10, least=2),
+            "refit": share_of_budget(evaluations, 7, 20),
+        }
+
+    @classmethod
+    def initial_evaluations(cls, settings: Any) -> int:
+        return int(settings.initial)
 
     # -- ask ----------------------------------------------------------------------------------
 
@@ -228,8 +117,10 @@ class LaNAS(Strategy):
         """Return one row [1, d]."""
         row = self._from_leaf() if self.fitted else self.seen.sample(self.rng, 1)
         self.seen.add(row)
-        self.awaited.add(tuple(row[0].tolist()))
-        self.tree.visit(self.space.encode_choices(row))
+        choices = tuple(row[0].tolist())
+        if choices not in self.scores and choices not in self.awaited:
+            self.awaited.add(choices)
+            self.tree.visit(self.space.encode_choices(row))
         return row
 
     def _from_leaf(self) -> Choices:
@@ -244,56 +135,61 @@ class LaNAS(Strategy):
                 return row
         return self.seen.sample(self.rng, 1)
 
-    def _candidates(self, path: Ints) -> Choices:
+    def _candidates(self, path: NDArray[np.int64]) -> Choices:
         """Return random architectures and mutations of known ones in the leaf."""
         rows = self.space.sample_choices(self.rng, self.settings.draws)
-        known = np.array(list(self.scores), dtype=np.int64)
-        members = known[self.tree.paths(self.space.encode_choices(known))[:, -1] == path[-1]]
-        if not len(members) or not self.settings.mutants:
+        members = self._members.get(int(path[-1]), [])
+        if not members or not self.settings.mutants:
             return rows
-        parents = members[self.rng.integers(0, len(members), self.settings.mutants)]
+        drawn = self.rng.integers(0, len(members), self.settings.mutants).tolist()
+        parents = np.array([members[i] for i in drawn], dtype=np.int64)
         return np.concatenate([rows, mutated(self.space, parents, self.rng)])
 
     # -- tell ---------------------------------------------------------------------------------
 
     def tell(self, results: Sequence[tuple[Architecture, Measurement]]) -> None:
         for architecture, measurement in results:
-            choices = architecture.choices
-            if choices in self.scores:
+            choices, score = architecture.choices, float(self.objective.score(measurement))
+            before = self.scores.get(choices)
+            self.scores[choices] = score
+            encoding = self.space.encode([architecture])
+            if before is not None:
+                change = self.scale([score]) - self.scale([before])
+                self.tree.correct(encoding, float(change[0]))
                 continue
-            row = self.space.to_array([architecture])
-            self.seen.add(row)
-            self.scores[choices] = float(self.objective.score(measurement))
-            self._count(row, choices)
+            self.seen.add(self.space.to_array([architecture]))
+            self._count(encoding, choices)
             due = self.settings.refit if self.fitted else self.settings.initial
             if len(self.scores) - self.fitted >= due:
                 self._fit()
 
-    def _count(self, row: Choices, choices: tuple[int, ...]) -> None:
-        encoding = self.space.encode_choices(row)
+    def _count(self, encoding: NDArray[np.float64], choices: Row) -> None:
         if choices in self.awaited:
             self.awaited.remove(choices)
         else:
             self.tree.visit(encoding)
-        self.tree.count(encoding, self._scaled([self.scores[choices]]))
-
-    def _scaled(self, scores: Sequence[float]) -> Floats:
-        """Bring scores to 0 to 1; what is worse than all before, or a failure, is 0."""
-        low, high = self.range
-        scaled: Floats = np.clip((np.array(scores) - low) / (high - low), 0.0, 1.0)
-        return scaled
+        self.tree.count(encoding, self.scale([self.scores[choices]]))
+        self._sort([choices], encoding)
 
     def _fit(self) -> None:
-        finite = [score for score in self.scores.values() if score > -math.inf]
-        if len(set(finite)) < 2:
+        measured = [score for score in self.scores.values() if score > -math.inf]
+        if len(set(measured)) < 2:
             return  # nothing to tell apart yet
         self.fitted = len(self.scores)
-        self.range = (min(finite), max(finite))
+        self.scale.fit(measured)
         encodings = self.space.encode_choices(np.array(list(self.scores), dtype=np.int64))
-        self.tree.fit(encodings, self._scaled(list(self.scores.values())), self.settings.ridge)
+        self.tree.fit(encodings, self.scale(list(self.scores.values())), self.settings.ridge)
+        self._members = {}
+        self._sort(list(self.scores), encodings)
         if self.awaited:
             awaited = np.array(sorted(self.awaited), dtype=np.int64)
             self.tree.visit(self.space.encode_choices(awaited))
+
+    def _sort(self, told: Sequence[Row], encodings: NDArray[np.float64]) -> None:
+        """Note the leaves of what was told, so that no proposal has to look for them again."""
+        leaves = self.tree.paths(encodings)[:, -1].tolist()
+        for choices, leaf in zip(told, leaves, strict=True):
+            self._members.setdefault(leaf, []).append(choices)
 
     # -- state --------------------------------------------------------------------------------
 
@@ -305,15 +201,17 @@ class LaNAS(Strategy):
             "awaited": sorted(list(choices) for choices in self.awaited),
             "tree": self.tree.state_dict(),
             "fitted": self.fitted,
-            "range": list(self.range),
+            **self.scale.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state)
         self.seen.load_state_dict(state["seen"])
         self.scores = dict(zip(map(tuple, state["told"]), state["scores"], strict=True))
-        self.awaited = set(map(tuple, state["awaited"]))
+        self.awaited = set(map(tuple, state["awaited"])) - self.scores.keys()
         self.tree.load_state_dict(state["tree"])
         self.fitted = state["fitted"]
-        low, high = state["range"]
-        self.range = (low, high)
+        self.scale.load_state_dict(state)
+        self._members = {}
+        if self.scores:
+            self._sort(list(self.scores), self.space.encode_choices(np.array(list(self.scores))))

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from nas import registry
 from nas.errors import unknown
-from nas.objective import Measurement, Objective
-from nas.predictors import PREDICTORS, make_predictor
+from nas.objective import BROKEN, Measurement, Objective
+from nas.predictors import PREDICTORS, Predictor, make_predictor
 from nas.settings import require_ranges, setting
 from nas.space import Architecture, Choices, SearchSpace
+from nas.strategies.budgets import share_of_budget
 from nas.strategies.nsga_ii import NSGA2Settings, breed, survivors
 from nas.strategies.seen import Seen
 from nas.strategies.strategy import Strategy
@@ -30,6 +31,9 @@ from nas.strategies.strategy import Strategy
 __all__ = ["LINAS", "LINASSettings"]
 
 Floats = NDArray[np.float64]
+Row = tuple[int, ...]
+Facts = tuple[tuple[float, ...] | None, tuple[float, ...]]
+"""A value an objective, larger for the better (None: not measured), and an excess a limit."""
 _LEAST = 5  # architectures that a predictor is fitted to
 
 
@@ -70,7 +74,9 @@ class LINAS(Strategy):
     """NSGA-II proposes a batch by its predictions, whose results the predictors are refitted to.
 
     Heeds any number of objectives. Failures count as the worst of every objective. Predictors are
-    any of `nas.predictors`; the paper's are ridge and support-vector regression.
+    any of `nas.predictors`; the paper's are ridge and support-vector regression. By how much each
+    limit is broken, or kept, is predicted like an objective where some result broke it; what is
+    predicted to break one loses by constrained domination.
     """
 
     Settings = LINASSettings
@@ -86,8 +92,19 @@ class LINAS(Strategy):
     ) -> None:
         super().__init__(space, objective, seed, settings or LINASSettings())
         self.seen = Seen(space)
-        self.scores: dict[tuple[int, ...], tuple[float, ...]] = {}  # of what was told
-        self.queue: list[tuple[int, ...]] = []  # the rest of the batch
+        self.scores: dict[Row, tuple[float, ...]] = {}  # of what was told
+        self.facts: dict[Row, Facts] = {}  # of what was told and did not fail, under limits
+        self.queue: list[Row] = []  # the rest of the batch
+
+    # -- the budget ---------------------------------------------------------------------------
+
+    @classmethod
+    def defaults(cls, evaluations: int) -> dict[str, Any]:
+        return {"batch": share_of_budget(evaluations, 3, 50, least=_LEAST)}
+
+    @classmethod
+    def initial_evaluations(cls, settings: Any) -> int:
+        return int(settings.batch)
 
     # -- ask ----------------------------------------------------------------------------------
 
@@ -95,7 +112,7 @@ class LINAS(Strategy):
         rows = [self._propose() for _ in range(n)]
         return [Architecture(self.space.name, choices) for choices in rows]
 
-    def _propose(self) -> tuple[int, ...]:
+    def _propose(self) -> Row:
         if not self.queue:
             rows = self._searched() if self._learnable() else self.seen.sample(self.rng, 1)
             self.queue = list(map(tuple, rows.tolist()))
@@ -118,7 +135,7 @@ class LINAS(Strategy):
         rows = self.seen.new(np.concatenate(begun))
         if len(rows) < s.batch:  # hardly anything new is left: nothing to choose between
             return rows if len(rows) else self.seen.sample(self.rng, 1)
-        predict = self._predictor(known, scores)
+        predict = self._predictor()
         found = predict(rows)
         for _ in range(max(0, s.predictions - len(rows)) // s.population):
             parents = survivors(found, s.population)
@@ -140,29 +157,65 @@ class LINAS(Strategy):
         scores[failed] = scores[~failed].min(0)
         return scores
 
-    def _predictor(self, choices: Choices, scores: Floats) -> Callable[[Choices], Floats]:
+    def _predictor(self) -> Callable[[Choices], Floats]:
         """Learn all objectives; return a function from a population [n, d] to scores [n, m]."""
-        known = self.space.from_array(choices)
-        fitted = [
-            make_predictor(self.settings.predictor, self.space).fit(known, column)
-            for column in scores.T
-        ]
+        goals = self._fitted(*self._known_goals())
+        limits = self._fitted(*self._known_excesses())
 
         def predict(population: Choices) -> Floats:
             if not len(population):
-                return np.empty((0, len(fitted)))
+                return np.empty((0, len(self.objective.goals)))
             some = self.space.from_array(population)
-            return np.stack([predictor.predict(some)[0] for predictor in fitted], axis=1)
+            scores = np.stack([goal.predict(some)[0] for goal in goals], axis=1)
+            if limits:
+                excesses = np.stack([limit.predict(some)[0] for limit in limits], axis=1)
+                violations = np.maximum(excesses, 0.0).sum(1)
+                scores[violations > 0] = BROKEN * (1 + violations[violations > 0, None])
+            return scores
 
         return predict
+
+    def _fitted(self, choices: Sequence[Row], columns: Floats) -> list[Predictor]:
+        """Fit a predictor to each column of numbers [n, m]."""
+        known = self.space.from_array(np.array(choices, dtype=np.int64))
+        name = self.settings.predictor
+        return [make_predictor(name, self.space).fit(known, column) for column in columns.T]
+
+    def _known_goals(self) -> tuple[list[Row], Floats]:
+        """Return what was measured of the objectives, whether or not limits are kept."""
+        if not self.objective.limits:
+            return list(self.scores), self._known_scores()
+        rows = {row: goals for row, (goals, _) in self.facts.items() if goals is not None}
+        if len(rows) < _LEAST:  # of hardly any: only limits tell architectures apart
+            return list(self.scores), np.zeros((len(self.scores), len(self.objective.goals)))
+        worst = tuple(np.array(list(rows.values())).min(0).tolist())
+        rows |= {row: worst for row, scores in self.scores.items() if scores[0] == -math.inf}
+        return list(rows), np.array(list(rows.values()))
+
+    def _known_excesses(self) -> tuple[list[Row], Floats]:
+        """Return by how much those limits are broken or kept that something broke, [n, limits]."""
+        excesses = np.array([excesses for _, excesses in self.facts.values()])
+        if not len(excesses):
+            return [], np.empty((0, 0))
+        return list(self.facts), excesses[:, (excesses > 0).any(0)]
 
     # -- tell ---------------------------------------------------------------------------------
 
     def tell(self, results: Sequence[tuple[Architecture, Measurement]]) -> None:
         for architecture, measurement in results:
             self.seen.add(self.space.to_array([architecture]))
-            scores = tuple(map(float, self.objective.scores(measurement)))
-            self.scores[architecture.choices] = scores
+            row = architecture.choices
+            self.scores[row] = tuple(map(float, self.objective.scores(measurement)))
+            if self.objective.limits and measurement.ok:
+                self.facts[row] = self._facts(measurement)
+            else:
+                self.facts.pop(row, None)
+
+    def _facts(self, measurement: Measurement) -> Facts:
+        goals = self.objective.goals
+        measured = all(goal.metric in measurement.metrics for goal in goals)
+        values = tuple(goal.sign * goal.value(measurement) for goal in goals) if measured else None
+        return values, self.objective.excesses(measurement)
 
     # -- state --------------------------------------------------------------------------------
 
@@ -172,6 +225,10 @@ class LINAS(Strategy):
             "told": [list(choices) for choices in self.scores],
             "scores": [list(scores) for scores in self.scores.values()],
             "queue": [list(choices) for choices in self.queue],
+            "facts": [
+                [list(row), goals and list(goals), list(excesses)]
+                for row, (goals, excesses) in self.facts.items()
+            ],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -180,3 +237,11 @@ class LINAS(Strategy):
         scores = map(tuple, state["scores"])
         self.scores = dict(zip(map(tuple, state["told"]), scores, strict=True))
         self.queue = [tuple(choices) for choices in state["queue"]]
+        self.facts = {
+            tuple(row): (goals and tuple(goals), tuple(excesses))
+            for row, goals, excesses in state.get("facts", [])
+        }
+        if "facts" not in state and self.objective.limits:  # of before: only what keeps the limits
+            kept = (0.0,) * len(self.objective.limits)
+            values = {row: goals for row, goals in self.scores.items() if math.isfinite(goals[0])}
+            self.facts = {row: (goals, kept) for row, goals in values.items()}

@@ -16,6 +16,7 @@ from nas.errors import unknown
 from nas.objective import Measurement, Objective
 from nas.settings import require_ranges, setting
 from nas.space import Architecture, SearchSpace
+from nas.strategies.budgets import share_of_budget
 from nas.strategies.seen import Seen
 from nas.strategies.strategy import Strategy
 
@@ -70,6 +71,16 @@ class LocalSearch(Strategy):
         self.late: set[Architecture] = set()  # neighbours awaited when the climb had gone on
         self.better: Architecture | None = None  # the best neighbour so far that is better
 
+    # -- the budget ---------------------------------------------------------------------------
+
+    @classmethod
+    def defaults(cls, evaluations: int) -> dict[str, Any]:
+        return {"starts": share_of_budget(evaluations, 15, 10)}
+
+    @classmethod
+    def initial_evaluations(cls, settings: Any) -> int:
+        return int(settings.starts)
+
     # -- ask ----------------------------------------------------------------------------------
 
     def ask(self, n: int) -> list[Architecture]:
@@ -100,6 +111,7 @@ class LocalSearch(Strategy):
             key = self.space.canonical(architecture)
             self.seen.meet(architecture)
             self.scores[key] = float(self.objective.score(measurement))
+            self._correct()
             if key in self.awaited:
                 self.awaited.remove(key)
                 self._compare(key)
@@ -108,6 +120,11 @@ class LocalSearch(Strategy):
             else:
                 self.started.append(key)
             self._advance()
+
+    def _correct(self) -> None:
+        """Forget a better neighbour that is none, as one of the two was evaluated again."""
+        if self.better and self.current and self.scores[self.better] <= self.scores[self.current]:
+            self.better = None
 
     def _compare(self, neighbor: Architecture) -> None:
         best = self.better or self.current

@@ -18,6 +18,7 @@ from nas import registry
 from nas.objective import Measurement, Objective, crowding_distance, non_dominated_sort
 from nas.settings import require_ranges, setting
 from nas.space import Architecture, Choices, SearchSpace
+from nas.strategies.budgets import share_of_budget
 from nas.strategies.seen import Seen
 from nas.strategies.strategy import Strategy
 from nas.strategies.variation import crossed, mutated
@@ -136,6 +137,16 @@ class NSGA2(Strategy):
         self.seen = Seen(space)
         self.members: list[Member] = []
         self.children: list[Member] = []  # told since the last generation ended
+
+    # -- the budget ---------------------------------------------------------------------------
+
+    @classmethod
+    def defaults(cls, evaluations: int) -> dict[str, Any]:
+        return {"population": share_of_budget(evaluations, 5, 20, least=2)}
+
+    @classmethod
+    def initial_evaluations(cls, settings: Any) -> int:
+        return int(settings.population)
 
     # -- ask ----------------------------------------------------------------------------------
 

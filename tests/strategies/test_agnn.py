@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from grids import Grid, measured
 from small_spaces import FAILED, grid, router, scored
 
 from nas.errors import NasError
-from nas.objective import Objective
+from nas.objective import Measurement, Objective
 from nas.search_spaces.gnn import GNN
 from nas.search_spaces.nas_bench_graph import NASBenchGraph
 from nas.space import Architecture, SearchSpace
@@ -130,3 +131,13 @@ def test_settings_are_checked() -> None:
         AGNNSettings(choose="most")
     with pytest.raises(NasError, match=r"batch_size=0"):
         AGNNSettings(batch_size=0)
+
+
+def test_an_incumbent_that_is_evaluated_again_and_worse_makes_room() -> None:
+    strategy = AGNN(Grid(), Objective(), 0)
+    best, second = (Architecture("grid", (3, 3, 3, 3, 3, last)) for last in (3, 0))
+    strategy.tell([(a, measured(a)) for a in (second, best)])
+    assert strategy.incumbent == best.choices
+    strategy.tell([(best, Measurement({"accuracy": 1.0}))])
+    assert strategy.incumbent == second.choices
+    assert strategy.score == 15.0

@@ -7,12 +7,14 @@ from typing import Any
 import networkx as nx
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from nas.errors import NasError
-from nas.objective import Measurement, Objective
+from nas.objective import Measurement, Objective, parse_limits
 from nas.search_spaces.nas_bench_201 import NASBench201
 from nas.space import Architecture, Decision, SearchSpace
 from nas.strategies.bo_wl import BOWL, BOWLSettings
+from nas.strategies.limit_models import Belief
 
 SPACE = NASBench201()
 
@@ -174,3 +176,58 @@ def test_settings_out_of_range_are_refused() -> None:
     }.items():
         with pytest.raises(NasError, match=f"strategy.{name}"):
             BOWLSettings(**{name: value})
+
+
+# -- limits on what is measured -------------------------------------------------------------------
+
+
+def latency(architecture: Architecture) -> float:
+    return float(np.array([0, 0, 2, 3, 1])[list(architecture.choices)].sum())
+
+
+def slow(architecture: Architecture, most: float) -> Measurement:
+    """A latency, and an accuracy where that is not far too high."""
+    known = {"accuracy": worth(architecture)} if latency(architecture) <= most + 3 else {}
+    return Measurement({"latency": latency(architecture), **known})
+
+
+def limited(text: str, told: list[Architecture], seed: int = 0) -> BOWL:
+    objective = Objective("accuracy", parse_limits(text))
+    strategy = BOWL(SPACE, objective, seed, BOWLSettings(initial=5))
+    strategy.tell([(a, slow(a, objective.limits[0].bound)) for a in told])
+    return strategy
+
+
+def test_while_nothing_keeps_a_limit_what_may_keep_it_is_proposed() -> None:
+    known = [a for a in SPACE.sample(np.random.default_rng(0), 40) if latency(a) > 5]
+    strategy = limited("latency<=2", known)
+    asked = strategy.ask(6)
+    latencies = [latency(a) for a in known]
+    assert max(map(latency, asked)) <= sorted(latencies)[len(latencies) // 4]
+    assert strategy.model.fitted == 0  # of no use yet
+
+
+def test_what_is_expected_to_break_a_limit_is_worth_little() -> None:
+    known = SPACE.sample(np.random.default_rng(0), 60)
+    free, tight = limited("latency<=99", known), limited("latency<=5", known)
+    assert not free.limits
+    asked_free, asked_tight = free.ask(8), tight.ask(8)
+    broken = [np.mean([latency(a) > 5 for a in some]) for some in (asked_tight, known, asked_free)]
+    assert broken[0] <= 0.5 < 0.7 < broken[1] <= broken[2]
+    within = [worth(a) for a in known if latency(a) <= 5]
+    assert np.mean([worth(a) for a in asked_tight]) > np.mean(within)
+
+
+def test_improvement_is_multiplied_by_the_chance_that_limits_are_kept() -> None:
+    strategy = limited("latency<=5", SPACE.sample(np.random.default_rng(0), 30))
+    strategy.ask(1)
+    pool = strategy.model.wl.features(SPACE.sample(np.random.default_rng(1), 20))
+    best = max(strategy.model.targets)
+    belief = Belief(strategy.model, best, strategy.limits)
+    [model], [bound] = strategy.limits.models.values(), strategy.limits.bounds.values()
+    mean, std = model.predict_features(pool)
+    chance = norm.cdf(bound, mean, std)
+    mean, std = strategy.model.predict_features(pool)
+    z = (mean - best) / std
+    improvement = std * (norm.pdf(z) + z * norm.cdf(z))
+    assert np.exp(belief.gains(pool)) == pytest.approx(improvement * chance, rel=1e-6, abs=1e-12)

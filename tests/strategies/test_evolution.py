@@ -63,13 +63,29 @@ def test_a_failure_is_no_parent() -> None:
     assert all(distance(child, good) == 1 for child in strategy.ask(15))
 
 
-def test_what_breaks_a_limit_is_no_parent() -> None:
+def test_what_breaks_a_limit_loses_to_what_breaks_it_less() -> None:
     objective = Objective("accuracy", parse_limits("cost<3"))
-    settings = EvolutionSettings(population=2)
+    settings = EvolutionSettings(population=3)
     strategy = RegularizedEvolution(Grid(6, 40), objective, 0, settings)
-    good, bad = architecture(0, 0, 0, 0, 0, 1), architecture(3, 3, 3, 3, 3, 3)
-    strategy.tell([(a, measured(a)) for a in (good, bad)])
+    good, near, far = (
+        architecture(0, 0, *[last] * n, *[0] * (4 - n)) for n, last in ((1, 1), (3, 9), (4, 9))
+    )
+    strategy.tell([(a, measured(a)) for a in (far, near)])
+    strategy.tell([(a, failed()) for a in strategy.ask(1)])
+    assert [a for a, _ in strategy.members] == [far, near]
+    assert all(distance(child, near) == 1 for child in strategy.ask(10))
+    strategy.tell([(good, measured(good))])
     assert all(distance(child, good) == 1 for child in strategy.ask(10))
+
+
+def test_a_member_that_is_evaluated_again_has_the_new_score() -> None:
+    strategy = make(population=3)
+    best, other = architecture(3, 3, 3, 3, 3, 3), architecture(1, 1, 1, 1, 1, 1)
+    tell(strategy, best, other)
+    strategy.tell([(best, Measurement({"accuracy": -1.0}))])
+    assert strategy._winner() == other
+    strategy.tell([(other, failed())])
+    assert {a for a, _ in strategy.members} == {best}
 
 
 def test_failures_alone_leave_it_at_random_search() -> None:

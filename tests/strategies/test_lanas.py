@@ -1,94 +1,20 @@
-"""LaNAS: the tree of regions, and the search in it."""
+"""LaNAS: the search in a tree of regions."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 import pytest
 from grids import Grid, architecture, failed, goes_on_the_same, measured, run
-from sklearn.linear_model import Ridge
 
 from nas.errors import NasError
 from nas.objective import Measurement, Objective
-from nas.strategies.lanas import LaNAS, LaNASSettings, RegionTree
+from nas.strategies.lanas import LaNAS, LaNASSettings
 
 
 def make(space: Grid | None = None, seed: int = 0, **settings: Any) -> LaNAS:
     return LaNAS(space or Grid(), Objective(), seed, LaNASSettings(**settings))
-
-
-def samples(n: int = 60) -> tuple[Any, Any]:
-    """Random features, and scores that are linear in them but for some noise."""
-    rng = np.random.default_rng(0)
-    encodings = rng.integers(0, 2, (n, 8)).astype(float)
-    return encodings, encodings @ np.arange(8.0) + rng.normal(size=n)
-
-
-# -- the tree -------------------------------------------------------------------------------------
-
-
-def test_a_node_splits_at_the_mean_prediction_of_ridge_regression() -> None:
-    encodings, scores = samples()
-    tree = RegionTree(2, 8)
-    tree.fit(encodings, scores, 0.7)
-    predictions = Ridge(alpha=0.7).fit(encodings, scores).predict(encodings)
-    better = predictions > predictions.mean()
-    assert tree.paths(encodings)[:, 1].tolist() == np.where(better, 1, 2).tolist()
-
-
-def test_every_node_learns_from_the_samples_of_its_region() -> None:
-    encodings, scores = samples()
-    tree = RegionTree(4, 8)
-    tree.fit(encodings, scores, 1.0)
-    paths = tree.paths(encodings)
-    for level in range(3):
-        for node in np.unique(paths[:, level]):
-            inside = paths[:, level] == node
-            predictions = Ridge(alpha=1.0).fit(encodings[inside], scores[inside]).predict(encodings)
-            if np.ptp(predictions[inside]) < 1e-9:
-                assert (paths[inside, level + 1] == node).all()
-                continue
-            better = (predictions > predictions[inside].mean())[inside]
-            assert (paths[inside, level + 1] == np.where(better, 2 * node + 1, 2 * node + 2)).all()
-            assert tree.counts[node] == tree.visits[node] == inside.sum()
-            assert tree.sums[node] == pytest.approx(scores[inside].sum())
-
-
-def test_what_cannot_be_told_apart_stays_whole() -> None:
-    tree = RegionTree(3, 2)
-    tree.fit(np.ones((4, 2)), np.arange(4.0), 1.0)
-    assert not tree.split.any()
-    assert tree.paths(np.ones((1, 2))).tolist() == [[0, 0, 0]]
-    assert tree.counts[0] == 4
-    assert tree.select(0.1, np.random.default_rng(0)).tolist() == [0, 0, 0]
-
-
-def test_uct() -> None:
-    tree = RegionTree(2, 1)
-    tree.fit(np.array([[0.0], [0.0], [0.0], [1.0]]), np.array([0.0, 0.2, 0.4, 1.0]), 1.0)
-    assert tree._uct(1, 0, 0.5) == pytest.approx(1.0 + 2 * 0.5 * math.sqrt(2 * math.log(4) / 1))
-    assert tree._uct(2, 0, 0.5) == pytest.approx(0.2 + 2 * 0.5 * math.sqrt(2 * math.log(4) / 3))
-
-
-def test_exploration_leads_to_what_was_visited_less() -> None:
-    encodings, scores = samples()
-    rng = np.random.default_rng(0)
-    tree = RegionTree(2, 8)
-    tree.fit(encodings, scores / 28, 1.0)
-    visits = {}
-    for exploration in (0.0, 10.0):
-        tree.fit(encodings, scores / 28, 1.0)
-        for _ in range(100):
-            leaf = tree.select(exploration, rng)[-1]
-            tree.visit(encodings[tree.paths(encodings)[:, -1] == leaf][:1])
-        visits[exploration] = tree.visits[[1, 2]].tolist()
-    assert visits[0.0][1] == tree.counts[2]  # none went there
-    assert abs(visits[10.0][0] - visits[10.0][1]) < 10
-
-
-# -- the search -----------------------------------------------------------------------------------
 
 
 def test_proposals_are_in_the_selected_region() -> None:
@@ -137,6 +63,46 @@ def test_results_count_in_the_tree_until_it_is_learned_anew() -> None:
     foreign = next(a for a in strategy.space.sample(strategy.rng, 9) if a != asked)
     strategy.tell([(foreign, measured(foreign))])
     assert strategy.tree.counts[0] == strategy.tree.visits[0] == 8
+
+
+def test_what_is_known_is_never_on_its_way() -> None:
+    """What is proposed again, as nothing new is left, is told again and counts once."""
+    strategy = make(Grid(2, 2), initial=2, refit=50)
+    run(strategy, 12)
+    assert strategy.awaited == set()
+    assert strategy.tree.visits[0] == strategy.tree.counts[0] == 4
+
+
+def test_a_state_of_before_forgets_what_is_known_and_on_its_way() -> None:
+    first, second = make(initial=4), make(initial=4)
+    known = run(first, 5)[0].choices
+    second.load_state_dict(first.state_dict() | {"awaited": [list(known), [0, 1, 2, 3, 3, 3]]})
+    assert second.awaited == {(0, 1, 2, 3, 3, 3)} - {known}
+
+
+def test_a_changed_score_is_heeded() -> None:
+    strategy = make(initial=6, refit=4)
+    asked = run(strategy, 7)
+    sums, counts = strategy.tree.sums.copy(), strategy.tree.counts.copy()
+    worst = min(asked, key=lambda a: sum(a.choices))
+    strategy.tell([(worst, Measurement({"accuracy": 1000.0}))])
+    path = np.unique(strategy.tree.paths(strategy.space.encode([worst])))
+    assert (strategy.tree.sums - sums > 0)[path].all()
+    assert (strategy.tree.counts == counts).all()
+    strategy.tell([(a, Measurement({"accuracy": 0.0})) for a in asked if a != worst])
+    run(strategy, 3)  # learned anew
+    assert strategy.scale.range == (0.0, 1000.0)
+
+
+def test_members_of_leaves_are_those_that_walk_there() -> None:
+    strategy = make(Grid(8, 4), initial=6, refit=7)
+    for n in (4, 2, 1, 5, 3):
+        run(strategy, n)
+        rows = np.array(list(strategy.scores))
+        leaves = strategy.tree.paths(strategy.space.encode_choices(rows))[:, -1]
+        for leaf, members in strategy._members.items():
+            assert rows[leaves == leaf].tolist() == list(map(list, members))
+        assert sum(map(len, strategy._members.values())) == len(rows)
 
 
 def test_awaited_results_are_visits_of_a_new_tree() -> None:

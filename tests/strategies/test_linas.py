@@ -9,7 +9,7 @@ import pytest
 from grids import Grid, architecture, distance, failed, goes_on_the_same, measured, run
 
 from nas.errors import NasError
-from nas.objective import Measurement, Objective
+from nas.objective import Measurement, Objective, parse_limits
 from nas.objective.pareto import hypervolume
 from nas.space import Architecture
 from nas.strategies.linas import LINAS, LINASSettings
@@ -86,6 +86,38 @@ def test_failures_are_the_worst() -> None:
     strategy.tell(results)
     batch = strategy.ask(40)
     assert sum(a.choices[0] == 3 for a in batch) < sum(a.choices[1] == 3 for a in batch)
+
+
+def test_what_is_predicted_to_break_a_limit_loses() -> None:
+    """Also where the objective is not measured of what breaks it."""
+    objective = Objective("accuracy", parse_limits("cost<=4"))
+    strategy = LINAS(Grid(8, 4), objective, 0, LINASSettings(40, 40, 2000))
+
+    def told(architectures: list[Architecture]) -> None:
+        results = [measured(a).metrics for a in architectures]
+        kept = [{"cost": m["cost"]} if m["cost"] > 4 else m for m in results]
+        strategy.tell([(a, Measurement(m)) for a, m in zip(architectures, kept, strict=True)])
+
+    told(first := strategy.ask(40))
+    assert np.mean([measured(a).metrics["cost"] <= 4 for a in first]) < 0.35
+    second = strategy.ask(40)
+    assert np.mean([measured(a).metrics["cost"] <= 4 for a in second]) > 0.8
+    told(second)
+    third = [a for a in strategy.ask(40) if measured(a).metrics["cost"] <= 4]
+    within = [a for a in first if measured(a).metrics["cost"] <= 4]
+    sums = [np.mean([sum(a.choices) for a in some]) for some in (within, third)]
+    assert sums[1] > sums[0] + 1
+
+
+def test_a_state_of_before_keeps_what_it_knew_under_limits() -> None:
+    objective = Objective("accuracy", parse_limits("cost<=5"))
+    first, second = (LINAS(Grid(), objective, 0, LINASSettings(**QUICK)) for _ in range(2))  # type: ignore[arg-type]
+    kept = [a for a in first.space.sample(np.random.default_rng(0), 60) if 0 in a.choices][:12]
+    first.tell([(a, measured(a)) for a in kept])
+    state = first.state_dict()
+    del state["facts"]
+    second.load_state_dict(state)
+    assert first.ask(10) == second.ask(10)
 
 
 def test_failures_alone_leave_it_at_random_search() -> None:

@@ -151,6 +151,17 @@ def test_failed_neighbours_are_passed_over() -> None:
     assert strategy.current == last
 
 
+def test_a_changed_score_is_heeded() -> None:
+    strategy = make(Grid(3, 4), starts=1, step="best")
+    told(strategy, start := architecture(1, 1, 1))
+    asked = strategy.ask(9)
+    told(strategy, *asked[:8])
+    assert strategy.better is not None
+    strategy.tell([(start, Measurement({"accuracy": 100.0}))])
+    told(strategy, asked[8])
+    assert (strategy.current, strategy.better) == (start, None)
+
+
 def test_minimising() -> None:
     strategy = LocalSearch(Grid(), Objective("-accuracy"), 0)
     assert architecture(0, 0, 0, 0, 0, 0) in run(strategy, 150)
