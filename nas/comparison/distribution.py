@@ -84,7 +84,7 @@ def edf(
         raise NasError("a distribution of errors needs at least one run")
     if bins < 1:
         raise NasError(f"bins={bins}: at least 1 is needed")
-    measured = [[trial for trial in run.trials() if trial.measurement.ok] for run in opened]
+    measured = [[t for t in run.trials() if _is_measured(run, t)] for run in opened]
     for run, trials in zip(opened, measured, strict=True):
         if not trials:
             raise NasError(f"{run.folder} has no evaluated architectures")
@@ -95,10 +95,16 @@ def edf(
     for run, trials, own in zip(opened, measured, weights, strict=True):
         errors = _errors(metric, trials)
         order = errors.argsort(kind="stable")
-        failed = len(run.trials()) - len(trials)
+        failed = sum(not trial.measurement.ok for trial in run.trials())
         label = f"{run.space.name} ({len(trials)} by {run.config.get('strategy', 'unknown')})"
         found.append(Distribution(label, errors[order], own[order], failed))
     return _told_apart(found, opened)
+
+
+def _is_measured(run: Run, trial: Trial) -> bool:
+    """Tell whether a trial of a search is no failure, nor what broke a limit told first."""
+    proposed = trial.origin == "search"
+    return proposed and trial.measurement.ok and run.objective.measures(trial.measurement)
 
 
 def _errors(metric: str, trials: Sequence[Trial]) -> Floats:

@@ -29,12 +29,12 @@ def explain_run(run: Run, settings: ExplainSettings | None = None) -> Explanatio
     """
     settings = settings or ExplainSettings()
     goal = Goal(settings.metric) if settings.metric else run.objective.goals[0]
-    trials = run.trials()
+    trials, latest = run.trials(), run.latest(goal.metric)
     measured = [trial for trial in trials if trial.measurement.ok]
-    values = [goal.value(trial.measurement) for trial in measured]
     if trials and not measured:
         raise NasError(f"{run.folder}: none of {len(trials)} architectures could be evaluated")
-    architectures = [trial.architecture for trial in measured]
+    values = [goal.value(trial.measurement) for trial in latest or measured]
+    architectures = [trial.architecture for trial in latest]
     failed = len(trials) - len(measured)
     return explain(run.space, architectures, values, goal, settings, failed)
 

@@ -40,6 +40,8 @@ def failure(trial: Record, objective: Objective) -> str:
     """Say why there is no measurement of a trial; empty where there is."""
     if trial.get("status") == "failed":
         return str(trial.get("error") or "no reason is recorded")
+    if broken_limit(trial, objective):
+        return ""  # nothing else of it need be measured
     needed = [goal.metric for goal in objective.goals]
     needed += [limit.metric for limit in objective.limits]
     missing = [name for name in needed if name not in metrics_of(trial)]
@@ -49,12 +51,15 @@ def failure(trial: Record, objective: Objective) -> str:
 def broken_limit(trial: Record, objective: Objective) -> str:
     """Say which limit a trial that was measured breaks; empty where it keeps all."""
     metrics = metrics_of(trial)
-    return next(filter(None, (limit.refusal(metrics) for limit in objective.limits)), "")
+    told = (limit for limit in objective.limits if limit.metric in metrics)
+    return next(filter(None, (limit.refusal(metrics) for limit in told)), "")
 
 
 def _counting(run: Recorded, objective: Objective) -> list[Record]:
-    """Return the trials that were measured and keep the limits."""
+    """Return the trials that were measured and keep the limits; leaders, where there are such."""
     measured = [trial for trial in run.trials if not failure(trial, objective)]
+    leaders = [trial for trial in measured if trial.get("origin") == "leader"]
+    measured = leaders or measured
     return [trial for trial in measured if not broken_limit(trial, objective)]
 
 

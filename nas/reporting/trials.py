@@ -88,8 +88,15 @@ def _refusal(trial: Record, objective: Objective) -> str:
 
 def _every(trials: Sequence[Record], objective: Objective) -> str:
     columns = _wanted(objective)
-    rows = [[str(t["number"]), _state(t, objective), *_figures(t, columns)] for t in trials]
+    rows = [[_name(t), _state(t, objective), *_figures(t, columns)] for t in trials]
     return table(["trial", "", *map(label, columns), "time", "architecture"], rows)
+
+
+def _name(trial: Record) -> str:
+    """Write which trial it is, and whence where it was not proposed."""
+    words = {"start": "known at the start", "leader": "evaluated again"}
+    origin = words.get(str(trial.get("origin", "")), "")
+    return f"{trial['number']}, {origin}" if origin else str(trial["number"])
 
 
 def _state(trial: Record, objective: Objective) -> str:
@@ -126,7 +133,8 @@ def trial_chart(trials: Sequence[Record], objective: Objective) -> Figure:
 
 
 def _places(trials: Sequence[Record], goal: Goal) -> tuple[Values, Values]:
-    """Return the numbers of trials and their values, [n] each."""
+    """Return the numbers of trials and their values, [n] each; of those that have one."""
+    trials = [trial for trial in trials if goal.metric in metrics_of(trial)]
     numbers = np.array([trial["number"] for trial in trials], dtype=np.float64)
     return numbers, np.array([metrics_of(trial)[goal.metric] for trial in trials])
 

@@ -148,6 +148,15 @@ class Trials(Log, ABC):
             trials.append(Trial(trial.number, architecture, measurement, origin))
         return trials
 
+    def latest(self, metric: str) -> list[Trial]:
+        """Return the last trial of each network for which a metric was measured."""
+        found = {
+            self.space.canonical(trial.architecture): trial
+            for trial in self.trials()
+            if trial.measurement.ok and metric in trial.measurement.metrics
+        }
+        return sorted(found.values(), key=lambda trial: trial.number)
+
     def decisive(self) -> list[Trial]:
         """Return the trials that the result is one of.
 

@@ -82,3 +82,20 @@ def test_a_run_without_results_is_refused(tmp_path: Path) -> None:
     run.record(SPACE.sample(np.random.default_rng(0), 1)[0], Measurement(error="broken"))
     with pytest.raises(NasError, match="none of 1 architectures"):
         run_explain(tmp_path / "run")
+
+
+def test_a_network_that_was_evaluated_twice_counts_once_as_it_was_last(tmp_path: Path) -> None:
+    """And what broke a limit before it was measured does not."""
+    config = {"space": "nas-bench-201", "objective": "accuracy", "settings": {}, "task": {}}
+    run = Run.create(tmp_path / "run", config | {"limit": "latency<5", "data": "none"}, SPACE)
+    drawn = SPACE.sample(np.random.default_rng(0), 25)
+    for again in range(2):
+        for a in drawn:
+            accuracy = (sum(a.choices) + again) / 30
+            run.record(a, Measurement({"latency": 1.0, "accuracy": accuracy}))
+    run.record(SPACE.sample(np.random.default_rng(9), 1)[0], Measurement({"latency": 9.0}))
+    networks = {SPACE.canonical(a) for a in drawn}
+    latest = run.latest("accuracy")
+    assert {SPACE.canonical(t.architecture) for t in latest} == networks
+    assert min(t.number for t in latest) >= 25
+    assert run_explain(tmp_path / "run")["architectures"] == len(networks)

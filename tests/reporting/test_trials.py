@@ -118,3 +118,23 @@ def test_a_page_has_room_for_so_many_trials(tmp_path: Path) -> None:
     page = report(tmp_path, [trial(i, 0.5) for i in range(1001)])
     assert "All 1,001 trials, the first 1,000 of them here" in page
     assert page.count('class="chip finished">ok') == 1000
+
+
+def test_what_broke_a_limit_before_it_was_trained_is_no_failure(tmp_path: Path) -> None:
+    config = {**CONFIG, "objective": "accuracy", "limit": "latency<5"}
+    trials = [
+        trial(0, None, status="ok", metrics={"latency": 9.0}),
+        trial(1, 0.5, metrics={"latency": 1.0, "accuracy": 0.5}),
+        trial(2, 0.6, metrics={"latency": 2.0, "accuracy": 0.6}),
+    ]
+    page = report(tmp_path, trials, config)
+    assert "All 3 trials: 1 broke a limit" in page
+    assert "latency is 9, not latency&lt;5" in page
+    assert [row[1] for row in table_of_trials(page)] == ["2", "1"]
+
+
+def test_leaders_that_were_evaluated_again_are_the_best(tmp_path: Path) -> None:
+    trials = [trial(0, 0.9), trial(1, 0.5), trial(2, 0.4, origin="leader")]
+    page = report(tmp_path, [*trials, trial(3, 0.3, origin="start")])
+    assert [row[1] for row in table_of_trials(page)] == ["2"]
+    assert "2, evaluated again" in page and "3, known at the start" in page
