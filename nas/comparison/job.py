@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -22,8 +22,11 @@ from nas.comparison.simulate import Budget, Setup, simulate
 from nas.objective import Limit, Objective
 from nas.space import SearchSpace
 from nas.storage import seed_everything, seed_of
+from nas.strategies import Strategy
 
 __all__ = ["Job", "one_thread", "run_job"]
+
+Make = Callable[[SearchSpace, Objective, int], Strategy]
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,13 @@ def _scale(name: str, objective: Objective) -> Scale | None:
     return scale_of(_opened(name), objective) if len(objective.goals) > 1 else None
 
 
-def run_job(job: Job) -> Repeat:
-    """Do one repeat; it depends on the seed and on what it is, not on other repeats."""
+def run_job(job: Job, make: Make | None = None) -> Repeat:
+    """Do one repeat; it depends on the seed and on what it is, not on other repeats.
+
+    Args:
+        job: Which.
+        make: What makes a strategy of a space, an objective and a seed; None: the contestant.
+    """
     start = time.perf_counter()
     name = first_name("strategies", strategy_of(job.strategy))  # whatever its settings
     seed = seed_of(job.seed, name, job.benchmark, job.repeat)
@@ -87,8 +95,8 @@ def run_job(job: Job) -> Repeat:
     repeat = Repeat(*job.key, seed)
     with one_thread():
         seed_everything(seed)
-        entered = contestant(job.strategy, job.settings)
-        strategy = entered.start(space, objective, seed)
+        make = make or contestant(job.strategy, job.settings).start
+        strategy = make(space, objective, seed)
         setup = _setup(job, benchmark, objective, space)
         simulate(benchmark, strategy, job.budget, repeat, setup)
     repeat.wall = time.perf_counter() - start
