@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from nas.evaluators.evaluator import Context, Evaluator
-from nas.objective import Measurement
+from nas.objective import Measurement, Objective, parse_limits
 from nas.search_spaces.nas_bench_201 import NASBench201
 from nas.space import Architecture
 from nas.task import Task
@@ -157,3 +157,56 @@ def test_nothing_needs_preparation_and_no_weights_are_kept_by_default(tiny_task:
     evaluator.prepare()
     assert evaluator.weights_of(A) is None
     assert Evaluator.defaults("small") == {}
+
+
+# -- costs first ----------------------------------------------------------------------------------
+
+
+def under_limit(task: Task, limit: str, action: Any) -> Scripted:
+    objective = Objective("accuracy", parse_limits(limit))
+    return Scripted(Context(SPACE, task, costs=("latency",), objective=objective), action)
+
+
+def test_what_is_too_dear_is_not_evaluated(
+    tiny_task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Latency has to be measured; training takes a thousand times as long."""
+    milliseconds = {A: 9.0, B: 2.0}
+    monkeypatch.setattr(Evaluator, "_costs", lambda self, a: {"latency": milliseconds[a]})
+    trained: list[Architecture] = []
+
+    def train(architecture: Architecture) -> dict[str, float]:
+        trained.append(architecture)
+        return {"accuracy": 0.5}
+
+    [dear, cheap] = under_limit(tiny_task, "latency<5", train)([A, B])
+    assert (dear.metrics, cheap.metrics) == ({"latency": 9.0}, {"latency": 2.0, "accuracy": 0.5})
+    assert dear.ok and trained == [B]
+    trained.clear()
+    under_limit(tiny_task, "latency<50", train)([A, B])
+    assert trained == [A, B]
+
+
+def test_what_has_no_costs_is_a_failure_and_not_evaluated(
+    tiny_task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def costs(self: Evaluator, architecture: Architecture) -> dict[str, float]:
+        if architecture == A:
+            raise RuntimeError("no network")
+        return {"latency": 2.0}
+
+    monkeypatch.setattr(Evaluator, "_costs", costs)
+    results = under_limit(tiny_task, "latency<5", lambda a: {"accuracy": 0.5})([A, B, A])
+    assert [m.error for m in results] == [
+        "RuntimeError: no network",
+        "",
+        "RuntimeError: no network",
+    ]
+
+
+def test_a_metric_that_only_training_tells_is_no_reason_not_to_train(
+    tiny_task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Evaluator, "_costs", lambda self, a: {"latency": 2.0})
+    evaluator = under_limit(tiny_task, "latency<5,accuracy>.9", lambda a: {"accuracy": 0.5})
+    assert evaluator([A])[0].metrics == {"latency": 2.0, "accuracy": 0.5}

@@ -252,3 +252,43 @@ def test_settings_that_cannot_work_are_refused(settings: dict[str, Any], message
 def test_an_objective_that_is_not_measured_is_refused(tiny_task: Task) -> None:
     with pytest.raises(NasError, match=r"metric of evaluator\.objective 'acuracy'"):
         make(tiny_task, objective="acuracy")
+
+
+# -- what is proposed again -----------------------------------------------------------------------
+
+
+def test_what_was_predicted_once_is_judged_anew(tiny_task: Task) -> None:
+    """Its first prediction would stand for ever, however good it is known to be by now."""
+    evaluator = started(tiny_task, initial=4)
+    again = ARCHITECTURES[50]
+    before = judged(evaluator, again)
+    for architecture in ARCHITECTURES[4:40]:
+        evaluator.observe(architecture, evaluator.base([architecture])[0])
+    after = judged(evaluator, again)
+    truth = 0.4 + 0.1 * again.choices.count(GOOD)
+    assert not evaluator.constant
+    assert abs(after["accuracy"] - truth) < 1e-6 < abs(before["accuracy"] - truth)
+
+
+def test_what_was_measured_is_not_measured_again(tiny_task: Task) -> None:
+    evaluator = started(tiny_task, initial=30)
+    base: Any = evaluator.base
+    asked, observed = len(base.asked), len(base.observed)
+    evaluator.settings.measure_every = 1
+    first = judged(evaluator, ARCHITECTURES[0])
+    assert (
+        first["measured"] == 1
+        and first["accuracy"] == judged(evaluator, ARCHITECTURES[0])["accuracy"]
+    )
+    assert (len(base.asked), len(base.observed)) == (asked, observed)
+
+
+def test_it_is_measured_again_where_answers_change(
+    tiny_task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Truth, "constant", False)
+    evaluator = started(tiny_task, initial=4, measure_every=1)
+    base: Any = evaluator.base
+    judged(evaluator, ARCHITECTURES[0])
+    assert base.asked.count(ARCHITECTURES[0]) == 2
+    assert len(evaluator.state_dict()["known"]) == 4

@@ -169,3 +169,8 @@ def test_settings_out_of_range_are_refused(name: str, value: int) -> None:
 def test_another_way_to_train_is_refused() -> None:
     with pytest.raises(NasError, match=r"'proposal'\. Did you mean 'proposals'"):
         SupernetSettings(train_on="proposal")
+
+
+def test_answers_change_where_proposals_are_trained_on(tiny_task: Task) -> None:
+    assert not make(tiny_task).constant
+    assert make(tiny_task, train_on="uniform").constant

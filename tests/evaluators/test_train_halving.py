@@ -12,7 +12,7 @@ import torch
 from nas.errors import NasError
 from nas.evaluators.evaluator import Context
 from nas.evaluators.train import CandidateSettings, TrainEvaluator
-from nas.objective import Measurement
+from nas.objective import Measurement, Objective
 from nas.search_spaces.nas_bench_201 import NASBench201
 from nas.settings import fill
 from nas.storage.checkpoint import load_checkpoint, save_checkpoint
@@ -115,3 +115,30 @@ def test_settings_of_training_serve_too(tiny_task: Task) -> None:
 def test_settings_out_of_range_are_refused(name: str, value: int) -> None:
     with pytest.raises(NasError, match=rf"^evaluator\.{name}={value}: expected "):
         CandidateSettings(**{name: value})
+
+
+@pytest.mark.parametrize(("objective", "goal"), [("-loss", "loss"), ("params", "accuracy")])
+def test_candidates_are_compared_by_what_is_searched(
+    tiny_task: Task, objective: str, goal: str
+) -> None:
+    """Or by accuracy, where that is not known before the end of a training."""
+    context = Context(
+        SPACE, tiny_task, network={"channels": 4, "cells": 1}, objective=Objective(objective)
+    )
+    evaluator = TrainEvaluator(context, CandidateSettings(**(QUICK | {"halving_eta": 2})))
+    metrics = measured(evaluator, ARCHITECTURES[0]).metrics
+    assert {f"{goal}@1", f"{goal}@2"} <= metrics.keys()
+    sign = -1 if goal == "loss" else 1
+    state: Any = evaluator.state_dict()
+    assert state["rungs"]["1"] == [sign * metrics[f"{goal}@1"]]
+    better = {"accuracy": 1.0, "loss": 0.0, "epochs": 4.0, f"{goal}@1": 1.0 if sign > 0 else 0.0}
+    evaluator.observe(ARCHITECTURES[3], Measurement(better))
+    assert evaluator([ARCHITECTURES[1]])[0].metrics["epochs"] == 1
+
+
+def test_a_run_of_before_goes_on_by_accuracy(tiny_task: Task) -> None:
+    context = Context(SPACE, tiny_task, objective=Objective("-loss"))
+    evaluator = TrainEvaluator(context, CandidateSettings(**(QUICK | {"halving_eta": 2})))
+    evaluator.load_state_dict({"rungs": {"1": [0.5], "2": []}, "epochs": []})
+    better_at(evaluator, 1)
+    assert evaluator.state_dict()["rungs"]["1"] == [0.5, 1.0]

@@ -19,7 +19,7 @@ from nas.evaluators.weight_inheritance import (
     WeightInheritanceSettings,
     shareable,
 )
-from nas.objective import Measurement
+from nas.objective import Measurement, Objective
 from nas.search_spaces.gnn import GNN
 from nas.search_spaces.gnn_micro import GNNMicro
 from nas.search_spaces.graph.macro import MacroNetwork
@@ -305,3 +305,28 @@ def test_halving_and_inheriting_go_on_from_the_record(tiny_task: Task) -> None:
 
 def test_candidates_are_trained_for_half_as_long() -> None:
     assert WeightInheritanceEvaluator.defaults("small")["epochs"] == 5
+
+
+def test_the_best_are_the_best_by_what_is_searched(tiny_task: Task) -> None:
+    context = Context(
+        SPACE, tiny_task, network={"channels": 4, "cells": 1}, objective=Objective("-loss")
+    )
+    evaluator = WeightInheritanceEvaluator(context, make(tiny_task).settings)
+    for accuracy, loss in ((0.9, 2.0), (0.1, 1.0)):
+        [measurement] = evaluator([CONVS[0]])
+        metrics = measurement.metrics | {"accuracy": accuracy, "loss": loss}
+        evaluator.observe(CONVS[0], Measurement(metrics))
+    assert {kept["score"] for kept in evaluator.state_dict()["store"].values()} == {-1.0}
+    assert not evaluator.constant
+
+
+def test_what_was_kept_before_is_read(tiny_task: Task) -> None:
+    evaluator = make(tiny_task)
+    told(evaluator, CONVS[0], accuracy=0.9)
+    state = evaluator.state_dict()
+    for kept in [*state["store"].values(), state["best"]]:
+        kept["accuracy"] = kept.pop("score")
+    again = make(tiny_task)
+    again.load_state_dict(state)
+    told(again, CONVS[0], accuracy=0.1)
+    assert {kept["score"] for kept in again.state_dict()["store"].values()} == {0.9}
