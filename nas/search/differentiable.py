@@ -18,7 +18,14 @@ from nas.run import Run
 from nas.search.collapse import collapse, identity_counts
 from nas.search.memory import estimate_search, held_tensors
 from nas.space import Architecture
-from nas.storage import load_checkpoint, restoring, save_checkpoint, seed_everything, seed_of
+from nas.storage import (
+    SavePace,
+    load_checkpoint,
+    restoring,
+    save_checkpoint,
+    seed_everything,
+    seed_of,
+)
 from nas.strategies import Batch, DifferentiableStrategy
 from nas.task import Task
 
@@ -30,8 +37,9 @@ def run_differentiable(
 ) -> Architecture:
     """Train the gates and return the architecture that they choose.
 
-    A checkpoint follows every epoch, and every epoch seeds itself, so that a killed search ends
-    as the uninterrupted one would have.
+    A checkpoint follows every epoch, or several where writing it would take more than a share of
+    the time, and every epoch seeds itself, so that a killed search ends as the uninterrupted one
+    would have.
     """
     return _Loop(run, strategy, task, seed, progress).run_all()
 
@@ -45,6 +53,7 @@ class _Loop:
         self.run, self.strategy, self.task = run, strategy, task
         self.seed, self.progress = seed, progress
         self.file = run.folder / "checkpoint" / "search.pt"
+        self.saving = SavePace()
         self.done = 0
         self.stopped: Architecture | None = None
         self.last: Architecture | None = None
@@ -117,7 +126,8 @@ class _Loop:
         self.run.log(where | figures | text | {"identities": identities} | seconds)
         self._watch(epoch, architecture, identities)
         self.last = architecture
-        self._save(epoch + 1)
+        if self.stopped or epoch + 1 == epochs or self.saving.due():
+            self._save(epoch + 1)
         return figures
 
     def _steps(self, epoch: int) -> dict[str, float]:
@@ -200,18 +210,17 @@ class _Loop:
 
     def _save(self, done: int) -> None:
         self.done = done
-        save_checkpoint(
-            self.file,
-            {
-                "done": done,
-                "supernet": self.strategy.supernet.state_dict(),
-                "strategy": self.strategy.state_dict(),
-                "last": _choices(self.last),
-                "stopped": _choices(self.stopped),
-                "warned": self.warned,
-                "log_size": self.run.log_size(),
-            },
-        )
+        state = {
+            "done": done,
+            "supernet": self.strategy.supernet.state_dict(),
+            "strategy": self.strategy.state_dict(),
+            "last": _choices(self.last),
+            "stopped": _choices(self.stopped),
+            "warned": self.warned,
+            "log_size": self.run.log_size(),
+        }
+        with self.saving.saving():
+            save_checkpoint(self.file, state)
 
     def _resume(self) -> None:
         state = load_checkpoint(self.file)
