@@ -40,6 +40,7 @@ class Facts:
         fingerprint: Changes when the table does.
         reported_ranges: The best and the worst of every reported metric; (0, 0) where the table
             has none of it.
+        trainings: How many the table has of an architecture, at most, of the searched column.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Facts:
     architectures: int
     fingerprint: int
     reported_ranges: tuple[tuple[float, float], ...] = ()
+    trainings: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -148,6 +150,7 @@ def facts_of(name: str, benchmark: Benchmark, objective: Objective | None = None
         len(benchmark.table),
         _fingerprint(benchmark, objective),
         tuple(_range(benchmark, metric, objective) for metric in reported),
+        benchmark.table.columns[benchmark.problem.search].seeds,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from nas.comparison.curves import BAND, Band
 from nas.comparison.facts import Facts
-from nas.comparison.protocol import COUNTED, NOISE_FREE
+from nas.comparison.protocol import COUNTED
 from nas.comparison.simulate import Budget
 from nas.comparison.summary import (
     OnBenchmark,
@@ -20,11 +20,6 @@ from nas.comparison.summary import (
 from nas.progress import duration
 
 __all__ = ["aligned", "as_text", "budget_text", "number"]
-
-_PROTOCOLS = {
-    COUNTED: "counted (a query is one training at random; all queries count)",
-    NOISE_FREE: "noise-free (a query is the mean of all trainings; what is proposed again is free)",
-}
 
 _COUNTED = (
     "The best found is what had the best value in a query; its numbers are the means of all its "
@@ -93,13 +88,23 @@ def _benchmark_block(summary: Summary, name: str) -> str:
     repeats = f"{counts[0]} repeats" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} repeats"
     head = [
         f"{name}: {repeats} of {budget_text(comparison.budget)}, seed {comparison.seed}",
-        f"  protocol: {_PROTOCOLS[comparison.protocol]}",
+        f"  protocol: {comparison.protocol} ({_protocol(comparison.protocol, facts.trainings)})",
         *_initial(comparison.initial),
         *(f"  {line}" for line in facts.described),
         f"  {facts.architectures:,} architectures, optimum {number(facts.optimum, percent)}{unit}, "
         f"mean {number(facts.typical, percent)}{unit}",
     ]
     return "\n".join([*head, "", *aligned([_heading(found), *_rows(found)])])
+
+
+def _protocol(name: str, trainings: int) -> str:
+    """Say what a query is: where the table has one number only, it is that in any protocol."""
+    several = trainings > 1
+    if name == COUNTED:
+        one = f"one of {trainings} trainings at random" if several else "the table's only number"
+        return f"a query is {one}; all queries count"
+    one = f"the mean of {trainings} trainings" if several else "the table's only number"
+    return f"a query is {one}; what is proposed again is free"
 
 
 def _initial(n: int) -> list[str]:
@@ -200,7 +205,8 @@ def _legend(summary: Summary) -> str:
     several = any(one.metric == "hypervolume" for one in facts)
     volume = f"{_HYPERVOLUME} " if several else ""
     of_reported = f"{_REPORTED} " if any(one.reported for one in facts) else ""
-    counted = f"{_COUNTED} " if summary.comparison.protocol == COUNTED else ""
+    drawn = summary.comparison.protocol == COUNTED and any(one.trainings > 1 for one in facts)
+    counted = f"{_COUNTED} " if drawn else ""
     return textwrap.fill(
         f"{percent}{volume}\u00b1 is the standard error over n repeats. {counted}Regret is the "
         "distance of the best found from the table's optimum: its mean over repeats at the end, "

@@ -20,7 +20,7 @@ from nas.strategies.evolution import RegularizedEvolution
 from nas.strategies.random import RandomSearch
 
 module = import_module("nas.comparison.compare")
-OLD = ["random", "local-search"]
+OLD = ["random", "optuna:random"]
 NEWER = ("protocol", "rules", "initial", "objective", "limits")
 """Parts of a config that came later."""
 
@@ -153,7 +153,7 @@ def test_a_folder_of_before_keeps_its_defaults(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_one_strategy_with_several_settings() -> None:
-    names = ["evolution", "evolution?population=3", "evolution?population=3&tournament=2"]
+    names = ["evolution", "evolution?population=9", "evolution?population=9&tournament=1"]
     found = run(strategies=names, evaluations=25)
     assert found.strategies == names
     assert len({str(r.choices) for r in found.repeats if r.repeat == 0}) == 3

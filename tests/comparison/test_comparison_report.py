@@ -38,7 +38,7 @@ def test_the_table_says_what_was_searched_and_reported(compared: Comparison) -> 
     assert "searched on: valid accuracy on toy, 12 epochs" in text
     assert "reported: test accuracy on toy, 200 epochs" in text
     assert "15,625 architectures, optimum 90.00 %, mean 70.00 %" in text
-    assert "protocol: counted (a query is one training at random; all queries count)" in text
+    assert "protocol: counted (a query is the table's only number; all queries count)" in text
     assert "95 % interval, n=3" in text and "test accuracy regret" in text
     assert "by Student's t" in text and "Mann-Whitney" in text and "bootstrap" not in text
     assert "over 2 benchmarks" in text and "Nash" in text and "Holm" in text
@@ -129,3 +129,13 @@ def test_how_many_were_evaluated_is_told_where_it_differs(compared: Comparison) 
     assert "evaluated  proposed" in text
     row = next(line for line in text.splitlines() if line.startswith("random "))
     assert " 23         - " in row  # (9 + 30 + 30) / 3; proposals were not recorded
+
+
+def test_the_table_says_what_a_query_is(compared: Comparison) -> None:
+    noisy = {name: dataclasses.replace(one, trainings=3) for name, one in compared.facts.items()}
+    text = as_text(summarise(dataclasses.replace(compared, facts=noisy)))
+    assert "counted (a query is one of 3 trainings at random; all queries count)" in text
+    assert "numbers are the means" in " ".join(text.split())
+    free = dataclasses.replace(compared, facts=noisy, protocol="noise-free")
+    text = as_text(summarise(free))
+    assert "(a query is the mean of 3 trainings; what is proposed again is free)" in text

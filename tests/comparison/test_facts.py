@@ -16,6 +16,7 @@ def test_facts_of_a_maximised_metric(home: Path) -> None:
     assert (facts.metric, facts.label) == ("accuracy", "valid accuracy")
     assert facts.optimum == pytest.approx(0.9) and facts.worst == pytest.approx(0.5 + 0.4 / 24)
     assert facts.typical == pytest.approx(0.7, abs=1e-3)
+    assert facts.trainings == 1 and facts_of("n", open_benchmark("noisy:toy")).trainings == 3
     assert facts.reported == ("test_accuracy",) and facts.architectures == 15625
     assert set(facts.shares) == {"accuracy", "test_accuracy"}
     assert facts.described == (
