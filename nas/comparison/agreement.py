@@ -1,21 +1,32 @@
-"""How well scores order architectures: rank correlations with their intervals."""
+"""How well scores order architectures: rank correlations, alone and against a baseline's."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
-__all__ = ["INTERVAL", "Agreement", "Estimate", "agreement", "top_precision"]
+from nas.comparison.resampling import (
+    RESAMPLES,
+    Counts,
+    Resamples,
+    kendall,
+    order_of,
+    spearman,
+    top_precision,
+)
+
+__all__ = ["INTERVAL", "Agreement", "Difference", "Estimate", "agreements"]
 
 Floats = NDArray[np.float64]
 
-INTERVAL = "95 % percentile bootstrap over architectures, 200 resamples"
+INTERVAL = (
+    f"95 % percentile bootstrap over architectures, {RESAMPLES:,} resamples, the same ones for all"
+)
 """What the intervals are, in words."""
-_RESAMPLES = 200
 _SPARSE = 3  # digits of a share: 0.1 %
 
 
@@ -29,6 +40,20 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """How much better than a baseline scores order the same architectures.
+
+    Args:
+        spearman: Difference of Spearman's correlations; its interval is that of the difference in
+            the same resamples (paired).
+        kendall: The same of Kendall's tau-b.
+    """
+
+    spearman: Estimate
+    kendall: Estimate
+
+
+@dataclass(frozen=True)
 class Agreement:
     """How scores and true values of the same architectures agree.
 
@@ -39,7 +64,8 @@ class Agreement:
             noise are ties (Yu et al., ICLR 2020, arXiv:1902.08142); None for what is no share.
         top: Share of the best-scored that are among the truly best, at `k` of each.
         k: How many these are.
-        n: Architectures.
+        n: Architectures, those that could not be judged among them.
+        versus: Against the baseline; None where there is none, and for itself.
     """
 
     spearman: Estimate
@@ -48,56 +74,69 @@ class Agreement:
     top: Estimate
     k: int
     n: int
+    versus: Difference | None = None
 
 
-def agreement(scores: Floats, values: Floats, share: bool, top: float = 0.1) -> Agreement:
-    """Compare scores with true values.
+@dataclass(frozen=True)
+class _Sampled:
+    """A statistic of the sample, and of every resample."""
+
+    value: float
+    draws: Floats
+
+    def estimate(self) -> Estimate:
+        found = self.draws[np.isfinite(self.draws)]
+        low, high = np.percentile(found, [2.5, 97.5]) if len(found) else (np.nan, np.nan)
+        return Estimate(self.value, float(low), float(high))
+
+    def minus(self, other: _Sampled) -> Estimate:
+        return _Sampled(self.value - other.value, self.draws - other.draws).estimate()
+
+
+def agreements(
+    scores: Mapping[str, Floats],
+    values: Floats,
+    share: bool,
+    top: float = 0.1,
+    baseline: str | None = None,
+    resamples: Resamples | None = None,
+) -> dict[str, Agreement]:
+    """Compare the scores of several evaluators with true values.
 
     Args:
-        scores: Larger for the better, [n], finite; n at least 2.
-        values: The same, true, [n].
+        scores: Evaluator -> larger for the better, [n]; NaN, what could not be judged, ranks last:
+            that is what a search does with it.
+        values: True ones, [n], finite, larger for the better; n at least 2.
         share: Whether values are in [0, 1], such as accuracies.
         top: Which part counts as the best.
+        baseline: The evaluator that the others are compared with.
+        resamples: Of n; None makes them.
     """
-    k = max(1, round(top * len(scores)))
+    n, k = len(values), max(1, round(top * len(values)))
+    resamples = resamples or Resamples(n)
+    truth, sparse_truth = order_of(values), order_of(values.round(_SPARSE))
 
-    def precision(a: Floats, b: Floats) -> float:
-        return top_precision(a, b, k)
+    def sampled(statistic: Callable[[Counts], Floats]) -> _Sampled:
+        return _Sampled(resamples.value(statistic), resamples.of(statistic))
 
-    return Agreement(
-        _estimate(_spearman, scores, values),
-        _estimate(_kendall, scores, values),
-        _estimate(_kendall, scores, values.round(_SPARSE)) if share else None,
-        _estimate(precision, scores, values),
-        k,
-        len(scores),
-    )
+    ranks = {name: order_of(np.where(np.isnan(s), -np.inf, s)) for name, s in scores.items()}
+    rho = {name: sampled(partial(spearman, a, truth)) for name, a in ranks.items()}
+    tau = {name: sampled(partial(kendall, a, truth)) for name, a in ranks.items()}
 
+    def versus(name: str) -> Difference | None:
+        if baseline is None or name == baseline:
+            return None
+        return Difference(rho[name].minus(rho[baseline]), tau[name].minus(tau[baseline]))
 
-def top_precision(scores: Floats, values: Floats, k: int) -> float:
-    """Return the share of the k best-scored that are among the k best; of equals the first."""
-    best_scored = np.argsort(-scores, kind="stable")[:k]
-    best = np.argsort(-values, kind="stable")[:k]
-    return len(np.intersect1d(best_scored, best)) / k
-
-
-def _spearman(a: Floats, b: Floats) -> float:
-    x, y = stats.rankdata(a), stats.rankdata(b)
-    x, y = x - x.mean(), y - y.mean()
-    size = np.sqrt((x @ x) * (y @ y))
-    return float(x @ y / size) if size > 0 else np.nan
-
-
-def _kendall(a: Floats, b: Floats) -> float:
-    if np.ptp(a) == 0 or np.ptp(b) == 0:
-        return np.nan
-    return float(stats.kendalltau(a, b).statistic)
-
-
-def _estimate(statistic: Callable[[Floats, Floats], float], a: Floats, b: Floats) -> Estimate:
-    rng = np.random.default_rng(0)
-    draws = (rng.integers(0, len(a), len(a)) for _ in range(_RESAMPLES))
-    found = np.array([statistic(a[draw], b[draw]) for draw in draws])
-    found = found[np.isfinite(found)]
-    low, high = np.percentile(found, [2.5, 97.5]) if len(found) else (np.nan, np.nan)
-    return Estimate(statistic(a, b), float(low), float(high))
+    return {
+        name: Agreement(
+            rho[name].estimate(),
+            tau[name].estimate(),
+            sampled(partial(kendall, a, sparse_truth)).estimate() if share else None,
+            sampled(partial(top_precision, a, truth, k)).estimate(),
+            k,
+            n,
+            versus(name),
+        )
+        for name, a in ranks.items()
+    }

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.benchmarks import Benchmark, open_benchmark
-from nas.comparison.agreement import Agreement, agreement
+from nas.comparison.agreement import Agreement, agreements
 from nas.comparison.correlation import Correlation, Judged
 from nas.comparison.correlation_report import write_correlation
 from nas.comparison.facts import Facts, facts_of, objective_of, reported_metrics
@@ -19,6 +19,7 @@ from nas.comparison.folder import ResultFolder, open_folder
 from nas.comparison.judges import Workbench, described, expand, make_evaluator
 from nas.comparison.predicting import FittedPredictor
 from nas.comparison.renamed import NamedResults, by_current_names
+from nas.comparison.resampling import Resamples
 from nas.data import load_data
 from nas.errors import NasError, unknown
 from nas.evaluators import Evaluator, PredictorEvaluator
@@ -36,6 +37,8 @@ Floats = NDArray[np.float64]
 
 LINES = "scores.jsonl"
 _AT_ONCE = 16  # architectures between two lines of the record
+_LEAST = 3  # architectures that an evaluator is judged by
+_BASELINES = ("params", "proxy:params")  # a column of the table; else counted in our networks
 
 
 def correlate(
@@ -55,6 +58,10 @@ def correlate(
     progress: Progress | None = None,
 ) -> Correlation:
     """Score architectures of a table by evaluators, or continue that; then write the report.
+
+    Every evaluator is judged on all of the architectures: those that it could not judge rank last.
+    All are compared with the number of parameters: the table's, where it has one, else that of
+    our networks (`proxy:params`, which then takes part unasked).
 
     Args:
         evaluators: `NAME` or `NAME:VALUE`, such as "proxy:gradsign"; "proxy:all" is every proxy.
@@ -89,6 +96,7 @@ def correlate(
     task = load_data(data, seed, device, download, groups.get("data", {}))
     bench = Workbench(opened.space, task, scale or task.scale, seed, groups, Path(), progress)
     made = {name: make_evaluator(name, bench) for name in names}  # refuses what is not known
+    made |= _counting(opened, bench, made)
     config = {
         "table": facts.identity,
         "evaluators": [described(evaluator, name) for name, evaluator in made.items()],
@@ -107,7 +115,7 @@ def correlate(
     bench.folder = folder.path / "checkpoint"
     sampled, shown = _draw(opened, samples, train, seed)
     with folder.locked():
-        judged = {name: _judge(name, bench, opened, sampled, shown, folder) for name in names}
+        judged = {name: _judge(name, bench, opened, sampled, shown, folder) for name in made}
         correlation = _correlation(folder.path, facts, opened, sampled, judged, top, len(shown))
         write_correlation(correlation)
     return correlation
@@ -122,6 +130,18 @@ def _check_groups(settings: Groups, names: Sequence[str]) -> None:
             raise unknown("group of settings", group, allowed)
     if not names:
         raise NasError("no evaluator is named")
+
+
+def _counting(
+    benchmark: Benchmark, bench: Workbench, made: Mapping[str, Evaluator]
+) -> dict[str, Evaluator]:
+    """Return what counts parameters, by name, where neither the table nor an evaluator does."""
+    if any(name in benchmark.metrics or name in made for name in _BASELINES):
+        return {}
+    try:
+        return {_BASELINES[-1]: make_evaluator(_BASELINES[-1], bench)}
+    except NasError:  # it does not go with this space, or with settings meant for others
+        return {}
 
 
 def _draw(
@@ -227,25 +247,18 @@ def _correlation(
     for metric, column in benchmark.metrics.items():
         if column in benchmark.problem.costs and metric not in scores:
             scores[metric] = (benchmark.values(metric)[rows], 0.0)
-    found = {
-        name: Judged(values, seconds, _agreements(values, targets, facts, top))
-        for name, (values, seconds) in scores.items()
-    }
+    compared = {name: x for name, (x, _) in scores.items() if np.isfinite(x).sum() >= _LEAST}
+    baseline = next((name for name in _BASELINES if name in compared), None)
+    resamples = Resamples(len(rows))
+    found: dict[str, dict[str, Agreement]] = {name: {} for name in scores}
+    for metric, values in targets.items():
+        share = metric in facts.shares
+        for name, one in agreements(compared, values, share, top, baseline, resamples).items():
+            found[name][metric] = one
     last = list(targets)[-1]
-    ordered = dict(sorted(found.items(), key=lambda item: -_spearman(item[1], last)))
-    return Correlation(folder, facts, targets, words, ordered, trained_on)
-
-
-def _agreements(
-    scores: Floats, targets: Mapping[str, Floats], facts: Facts, top: float
-) -> dict[str, Agreement]:
-    there = np.isfinite(scores)
-    if there.sum() < 3:
-        return {}
-    return {
-        metric: agreement(scores[there], values[there], metric in facts.shares, top)
-        for metric, values in targets.items()
-    }
+    judges = {name: Judged(*scores[name], agreed) for name, agreed in found.items()}
+    ordered = dict(sorted(judges.items(), key=lambda item: -_spearman(item[1], last)))
+    return Correlation(folder, facts, targets, words, ordered, trained_on, baseline)
 
 
 def _spearman(judged: Judged, target: str) -> float:

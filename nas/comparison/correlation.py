@@ -23,8 +23,8 @@ class Judged:
     Args:
         scores: Larger for the better, [n]; NaN where it failed.
         seconds: Mean time of one evaluation; 0 for a column of the table.
-        agreements: Metric of the table -> how the scores agree with it; empty where fewer than 3
-            architectures have a score.
+        agreements: Metric of the table -> how the scores agree with it, what failed ranking last;
+            empty where fewer than 3 architectures have a score.
     """
 
     scores: Floats
@@ -49,6 +49,8 @@ class Correlation:
         judged: Evaluator -> what it said, the best by the last target first; columns of the table
             that are known without training (params, flops) are among them, as baselines.
         trained_on: Architectures that predictors were fitted to.
+        baseline: Which of `judged` the others are compared with: the number of parameters; None
+            where nothing tells it.
     """
 
     folder: Path
@@ -57,3 +59,9 @@ class Correlation:
     described: dict[str, str]
     judged: dict[str, Judged]
     trained_on: int
+    baseline: str | None = None
+
+    @property
+    def n(self) -> int:
+        """How many architectures every evaluator is judged by."""
+        return len(next(iter(self.targets.values())))

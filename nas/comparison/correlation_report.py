@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,8 @@ def _json(correlation: Correlation) -> dict[str, Any]:
     return {
         "benchmark": correlation.facts.to_json(),
         "intervals": INTERVAL,
+        "architectures": correlation.n,
+        "baseline": correlation.baseline,
         "targets": {
             metric: {"column": correlation.described[metric], "values": values.tolist()}
             for metric, values in correlation.targets.items()
@@ -73,30 +76,48 @@ def _plain(found: Agreement) -> dict[str, Any]:
 
 
 def correlation_text(correlation: Correlation) -> str:
-    """Write a table a metric, the evaluators that agree best first."""
-    n = len(next(iter(correlation.targets.values())))
+    """Write two tables a metric, best evaluators first: agreement, and against the baseline."""
     head = (
-        f"{correlation.facts.name}: {n} of {correlation.facts.architectures:,} architectures; "
-        f"predictors were fitted to {correlation.trained_on} others"
+        f"{correlation.facts.name}: {correlation.n} of {correlation.facts.architectures:,} "
+        f"architectures, the same for all evaluators; predictors were\nfitted to "
+        f"{correlation.trained_on} others. What an evaluator failed to judge ranks last, as in a "
+        "search."
     )
-    blocks = [head, *(_block(correlation, metric) for metric in correlation.targets)]
+    blocks = [head]
+    for metric in correlation.targets:
+        order = _by_kendall(correlation, metric)
+        blocks.append(_block(correlation, metric, order))
+        if correlation.baseline is not None:
+            blocks.append(_against(correlation.baseline, metric, order))
+    if correlation.baseline is None:
+        blocks.append(_NO_BASELINE)
     blocks.append(
-        f"Intervals: {INTERVAL}. Sparse: Kendall's tau with the\ntable's values rounded to 0.1 %. "
-        "Names without a colon that the table has (params, flops ...) are its\ncolumns: the "
+        f"Intervals: {INTERVAL}.\nSparse: Kendall's tau with the table's values rounded to 0.1 %. "
+        "Names without a colon that the table has\n(params, flops ...) are its columns: the "
         "baselines that an evaluator must beat."
     )
     return "\n\n".join(blocks) + "\n"
 
 
-def _block(correlation: Correlation, metric: str) -> str:
-    known = [j.agreements[metric] for j in correlation.judged.values() if j.agreements]
+_NO_BASELINE = (
+    "Nothing tells the number of parameters here, neither the table nor the evaluator\n"
+    "proxy:params: no evaluator is compared with it."
+)
+
+
+def _by_kendall(correlation: Correlation, metric: str) -> list[tuple[str, Judged]]:
+    def key(item: tuple[str, Judged]) -> float:
+        found = item[1].agreements.get(metric)
+        return -found.kendall.value if found and not math.isnan(found.kendall.value) else 2.0
+
+    return sorted(correlation.judged.items(), key=key)
+
+
+def _block(correlation: Correlation, metric: str, order: Sequence[tuple[str, Judged]]) -> str:
+    known = [judged.agreements[metric] for _, judged in order if judged.agreements]
     k = max((found.k for found in known), default=0)
     heading = ["evaluator", "Spearman", "95 % interval", "Kendall", "95 % interval", "sparse"]
     heading += [f"precision at {k}", "failed", "seconds each"]
-    order = sorted(
-        correlation.judged.items(),
-        key=lambda item: -(item[1].agreements[metric].kendall.value if item[1].agreements else -2),
-    )
     rows = [_row(name, judged, metric) for name, judged in order]
     title = f"against {metric.replace('_', ' ')}: {correlation.described[metric]}"
     return "\n".join([title, "", *aligned([heading, *rows])])
@@ -112,12 +133,27 @@ def _row(name: str, judged: Judged, metric: str) -> list[str]:
     return [name, *numbers, _number(found.top.value), *tail]
 
 
-def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.3f}"
+def _against(baseline: str, metric: str, order: Sequence[tuple[str, Judged]]) -> str:
+    """Write how much more every evaluator agrees than the baseline."""
+    vs = f"vs {baseline}"
+    heading = ["", f"Spearman {vs}", "95 % interval", f"Kendall {vs}", "95 % interval"]
+    rows = []
+    for name, judged in order:
+        found = judged.agreements.get(metric)
+        if found is None or found.versus is None:
+            continue
+        differences = (found.versus.spearman, found.versus.kendall)
+        rows.append([name, *(cell for one in differences for cell in _with_interval(one, "+"))])
+    return "\n".join(aligned([heading, *rows])) if rows else f"nothing else to compare with {vs}"
 
 
-def _with_interval(found: Estimate) -> list[str]:
-    return [_number(found.value), f"{_number(found.low)} to {_number(found.high)}"]
+def _number(value: float, sign: str = "") -> str:
+    return "-" if math.isnan(value) else f"{value:{sign}.3f}"
+
+
+def _with_interval(found: Estimate, sign: str = "") -> list[str]:
+    interval = f"{_number(found.low, sign)} to {_number(found.high, sign)}"
+    return [_number(found.value, sign), interval]
 
 
 # -- figure -----------------------------------------------------------------------------------
@@ -125,6 +161,8 @@ def _with_interval(found: Estimate) -> list[str]:
 
 def draw_scatter(correlation: Correlation, metric: str, file: Path) -> None:
     """Draw true values over the rank of the score, one panel an evaluator.
+
+    What it could not judge ranks last: crosses.
 
     Args:
         correlation: What to draw.
@@ -148,7 +186,8 @@ def draw_scatter(correlation: Correlation, metric: str, file: Path) -> None:
     words = f"{metric.replace('_', ' ')}{' (%)' if share else ''}"
     figure.supylabel(words, size=9, color=INK)
     below = "; triangles lie below" if _floor(correlation.targets[metric]) > lowest else ""
-    figure.supxlabel(f"rank by score (worst to best){below}", size=9, color=INK)
+    failed = "; crosses could not be judged" if any(one.failed for _, one in shown) else ""
+    figure.supxlabel(f"rank by score (worst to best){failed}{below}", size=9, color=INK)
     with atomic(file) as stream:
         figure.savefig(stream, format="png", dpi=200)
 
@@ -162,13 +201,16 @@ def _floor(values: Floats) -> float:
 def _scatter(
     axes: Axes, name: str, judged: Judged, values: Floats, metric: str, share: bool
 ) -> None:
-    there = np.isfinite(judged.scores)
-    ranks = (rankdata(judged.scores[there]) - 0.5) / there.sum()
-    y, floor = values[there] * (100 if share else 1), _floor(values) * (100 if share else 1)
-    low = y < floor
-    axes.scatter(ranks[~low], y[~low], s=7, color=HUES[0], alpha=0.45, lw=0, zorder=3)
-    look: Any = {"marker": "v", "s": 12, "color": HUES[1], "alpha": 0.6, "lw": 0, "zorder": 3}
-    axes.scatter(ranks[low], np.full(low.sum(), floor), **look)
+    failed = np.isnan(judged.scores)
+    ranks = (rankdata(np.where(failed, -np.inf, judged.scores)) - 0.5) / len(failed)
+    unit = 100 if share else 1
+    y, floor = np.maximum(values, _floor(values)) * unit, _floor(values)
+    low = (values < floor) & ~failed
+    high = ~low & ~failed
+    axes.scatter(ranks[high], y[high], s=7, color=HUES[0], alpha=0.45, lw=0, zorder=3)
+    look: Any = {"color": HUES[1], "alpha": 0.6, "zorder": 3, "clip_on": False}
+    axes.scatter(ranks[low], y[low], marker="v", s=12, lw=0, **look)
+    axes.scatter(ranks[failed], y[failed], marker="x", s=12, lw=0.9, **look)
     found = judged.agreements[metric]
     rho, tau = _number(found.spearman.value), _number(found.kendall.value)
     axes.set_title(name, loc="left", size=9, weight="bold", color=INK, parse_math=False)

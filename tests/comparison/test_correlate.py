@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.image import imread
+from scipy import stats
 
 from nas import registry
 from nas.aliases import ALIASES
@@ -53,10 +55,14 @@ def evaluators(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def run(tiny_task: Task, *names: str, **options: Any) -> Correlation:
-    given: dict[str, Any] = {"samples": 80, "train": 60, "data": tiny_task, "device": "cpu"}
-    return correlate(
-        names or ("summing",), "made:toy", out="out", progress=Silent(), **(given | options)
-    )
+    given: dict[str, Any] = {
+        "benchmark": "made:toy",
+        "samples": 80,
+        "train": 60,
+        "data": tiny_task,
+        "device": "cpu",
+    }
+    return correlate(names or ("summing",), out="out", progress=Silent(), **(given | options))
 
 
 def test_scores_against_every_column(tiny_task: Task) -> None:
@@ -65,12 +71,106 @@ def test_scores_against_every_column(tiny_task: Task) -> None:
     assert set(found.targets) == {"accuracy", "test_accuracy"}
     assert found.described["test_accuracy"] == "test accuracy on toy, 200 epochs"
     assert 0.7 < summed.agreements["accuracy"].spearman.value < 1
-    assert summed.failed == 80 - summed.agreements["accuracy"].n > 0
+    assert summed.failed > 0
+    assert {one.n for judged in found.judged.values() for one in judged.agreements.values()} == {80}
     learned = found.judged["predictor:trees"].agreements["accuracy"].spearman.value
     assert learned > 0.8
     assert found.trained_on == 60
     # The baseline: params follow exactly from what the accuracy follows from.
     assert found.judged["params"].agreements["accuracy"].kendall.value == pytest.approx(1)
+
+
+def test_failures_rank_last(tiny_task: Task) -> None:
+    found = run(tiny_task)
+    summed, truth = found.judged["summing"], found.targets["accuracy"]
+    last = np.where(np.isnan(summed.scores), -1.0, summed.scores)
+    agreed = summed.agreements["accuracy"]
+    assert agreed.spearman.value == pytest.approx(stats.spearmanr(last, truth).statistic)
+    assert agreed.kendall.value == pytest.approx(stats.kendalltau(last, truth).statistic)
+
+
+def test_evaluators_are_compared_with_the_number_of_parameters(tiny_task: Task) -> None:
+    found = run(tiny_task)
+    assert found.baseline == "params" and "proxy:params" not in found.judged
+    versus = found.judged["summing"].agreements["accuracy"].versus
+    assert versus is not None and versus.spearman.high < 0  # the column is exact here
+    assert found.judged["params"].agreements["accuracy"].versus is None
+    text = Path("out/correlation.txt").read_text()
+    assert "Spearman vs params" in text and "Kendall vs params" in text
+    assert "80 of 15,625 architectures, the same for all" in text
+    plain = json.loads(Path("out/correlation.json").read_text())
+    assert (plain["baseline"], plain["architectures"]) == ("params", 80)
+    written = plain["evaluators"]["summing"]["agreements"]["accuracy"]["versus"]["spearman"]
+    assert (written["low"], written["high"]) == (versus.spearman.low, versus.spearman.high)
+
+
+def test_parameters_are_counted_where_the_table_does_not_say(tiny_task: Task) -> None:
+    found = run(tiny_task, benchmark="made:untimed", samples=12)
+    assert found.baseline == "proxy:params"
+    assert found.judged["summing"].agreements["accuracy"].versus is not None
+    again = run(tiny_task, benchmark="made:untimed", samples=12)
+    assert np.array_equal(again.judged["proxy:params"].scores, found.judged["proxy:params"].scores)
+    recorded = Path("out/scores.jsonl").read_text().splitlines()
+    assert len(recorded) == 24
+
+
+def test_nothing_to_compare_with_is_said(tiny_task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(registry._entries["evaluators"], "proxy")
+    found = run(tiny_task, benchmark="made:untimed")
+    assert found.baseline is None
+    assert found.judged["summing"].agreements["accuracy"].versus is None
+    text = Path("out/correlation.txt").read_text()
+    assert " vs " not in text and "Nothing tells the number of parameters" in text
+
+
+def test_who_judged_fewer_than_three_is_not_judged(
+    tiny_task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def evaluate(self: Summing, architecture: Architecture) -> dict[str, float]:
+        self.evaluated.append(architecture)
+        if len(self.evaluated) > 2:
+            raise ValueError("no more")
+        return {"badness": 1.0 * len(self.evaluated)}
+
+    monkeypatch.setattr(Summing, "evaluate", evaluate)
+    found = run(tiny_task, samples=20)
+    assert found.judged["summing"].agreements == {} and found.judged["summing"].failed == 18
+    [line] = {x for x in Path("out/correlation.txt").read_text().splitlines() if "summing" in x}
+    assert line.split()[:4] == ["summing", "-", "-", "-"]
+
+
+def test_a_record_of_before_goes_on(tiny_task: Task) -> None:
+    """Only scores were recorded; what was made of them came later."""
+    found = run(tiny_task)
+    recorded = Path("out/scores.jsonl").read_text()
+    assert {*json.loads(recorded.splitlines()[0])} == {
+        "evaluator", "choices", "score", "metrics", "seconds", "error",
+    }  # fmt: skip
+    evaluated = len(Summing.evaluated)
+    for name in ("correlation.txt", "correlation.json"):
+        Path("out", name).unlink()
+    again = run(tiny_task)
+    assert len(Summing.evaluated) == evaluated
+    assert again.judged["summing"].agreements == found.judged["summing"].agreements
+
+
+def test_the_scatter_shows_failures_at_the_worst_ranks(
+    tiny_task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = run(tiny_task)
+    drawn: list[tuple[Any, Any]] = []
+    real = Axes.scatter
+    monkeypatch.setattr(
+        Axes,
+        "scatter",
+        lambda self, x, y, **look: drawn.append((x, look)) or real(self, x, y, **look),
+    )
+    draw_scatter(found, "accuracy", Path("scatter.png"))
+    crosses = [x for x, look in drawn if look.get("marker") == "x" and len(x)]
+    others = [x for x, look in drawn if look.get("marker") != "x" and len(x)]
+    failed = found.judged["summing"].failed
+    assert [len(x) for x in crosses] == [failed]
+    assert crosses[0].max() < min(x.min() for x in others if len(x) == 80 - failed)
 
 
 def test_the_report(tiny_task: Task) -> None:
