@@ -96,7 +96,7 @@ def compare(
     require_counts(repeats, processes, initial, budget)
     begun = begun_as(out)
     protocol = require_protocol(protocol or str(begun.get("protocol", COUNTED)))
-    rules = begun.get("rules", RULES)
+    rules = 1 if begun.get("rules") == 1 else RULES
     bounds = parse_limits(limits)
     entered = contestants(strategies, settings or {}, budget.evaluations if rules > 1 else None)
     facts = {}

@@ -31,6 +31,7 @@ _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 GRID = "#e3e6eb"
 _COLUMNS = 3
 _HOUR = 3600.0
+_LETTER = 0.075  # inches, of a name
 
 
 def style(at: int) -> dict[str, Any]:
@@ -97,7 +98,10 @@ def _draw(summary: Summary, panels: dict[str, _Shown], files: list[Path]) -> Non
     n = len(panels)
     columns = 2 if n == 4 else min(n, _COLUMNS)
     rows = -(-n // columns)
-    size = (6.6, 4.2) if n == 1 else (3.5 * columns, 2.9 * rows + 0.7)
+    size = (3.5 * columns, 2.9 * rows + 0.7)
+    if n == 1:  # names stand beside the lines
+        longest = max(map(len, summary.comparison.strategies))
+        size = (6.6 + _LETTER * max(0, longest - 20), 4.2)
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
@@ -107,7 +111,7 @@ def _draw(summary: Summary, panels: dict[str, _Shown], files: list[Path]) -> Non
     for panel in axes[n:]:
         panel.set_visible(False)
     if n > 1:
-        _shared_legend(figure, axes[0], len(styles))
+        _shared_legend(figure, axes[0])
     figure.supxlabel(_caption(summary), size=7, color=EDGE, x=0.01, ha="left")
     for file in files:
         with atomic(file) as stream:
@@ -222,8 +226,11 @@ def _centre(group: list[float]) -> float:
     return sum(group) / len(group)
 
 
-def _shared_legend(figure: Figure, axes: Axes, n: int) -> None:
+def _shared_legend(figure: Figure, axes: Axes) -> None:
+    """Write names above all panels, as many beside each other as the figure is wide."""
     handles, labels = axes.get_legend_handles_labels()
+    wide = figure.get_figwidth() / (_LETTER * max(map(len, labels)) + 0.6)
+    columns = min(len(labels), 6, max(1, int(wide)))
     figure.legend(
-        handles, labels, loc="outside upper left", ncols=min(n, 6), frameon=False, fontsize=9
+        handles, labels, loc="outside upper left", ncols=columns, frameon=False, fontsize=9
     )

@@ -139,3 +139,21 @@ def test_the_table_says_what_a_query_is(compared: Comparison) -> None:
     free = dataclasses.replace(compared, facts=noisy, protocol="noise-free")
     text = as_text(summarise(free))
     assert "(a query is the mean of 3 trainings; what is proposed again is free)" in text
+
+
+def test_long_names_fit(compared: Comparison, tmp_path: Path) -> None:
+    """The legend of several panels breaks its lines; one panel is wider for its labels."""
+    tail = "?" + "&".join(f"setting{n}=1234" for n in range(5))
+    named = [dataclasses.replace(r, strategy=r.strategy + tail) for r in compared.repeats]
+    names = [name + tail for name in compared.strategies]
+    both = dataclasses.replace(compared, repeats=named, strategies=names, folder=tmp_path / "both")
+    one = dataclasses.replace(
+        both, repeats=[r for r in named if r.benchmark == "made:toy"], folder=tmp_path / "one"
+    )
+    for made in (both, one):
+        made.folder.mkdir()
+        write_report(made)
+        pixels = imread(made.folder / "regret.png")[..., :3]
+        assert (pixels[:, -2:] == 1).all()  # nothing is cut off at the right
+        lines = (pixels.std(2) > 0.1).sum(0) > 0.01 * len(pixels)  # columns with more than text
+        assert lines.sum() > 0.2 * pixels.shape[1]
