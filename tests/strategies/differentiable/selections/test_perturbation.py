@@ -2,48 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from every import Net as Everything
+from perturbed import Data, Ran, Times, Zero, examples, strategy_of
 from torch import Tensor, nn
 
-from nas.mutables import Gate, Node, OneOf, SomeOf
-from nas.progress import Bar, Progress, Silent
-from nas.search_spaces.darts import DARTS
+from nas.mutables import OneOf
+from nas.progress import Bar, Silent
 from nas.search_spaces.module import ModuleSpace
 from nas.search_spaces.nas_bench_201 import NASBench201
+from nas.search_spaces.nats_size import NATSSize
 from nas.space import SearchSpace
 from nas.strategies.differentiable.selections.magnitude import Magnitude
 from nas.strategies.differentiable.selections.perturbation import Perturbation
-from nas.strategies.differentiable.settings import DifferentiableSettings
-from nas.strategies.differentiable.strategy import Batch, DifferentiableStrategy
 from nas.task import Task
-
-
-class Zero(nn.Module):
-    """Gives zeros, as an edge that is absent."""
-
-    is_zero = True
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.zeros_like(x)
-
-
-class Times(nn.Module):
-    """Multiplies by a number."""
-
-    def __init__(self, factor: float) -> None:
-        super().__init__()
-        self.factor = factor
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * self.factor
 
 
 class Net(nn.Module):
@@ -62,62 +39,10 @@ class Net(nn.Module):
         return self.head(self.get_submodule("told")(told)) + self.get_submodule("noise")(noise)
 
 
-class Data:
-    """Two halves of a problem.
-
-    Args:
-        batches: Of either half.
-        progress: Where the selection reports.
-    """
-
-    def __init__(self, batches: Sequence[Batch], progress: Progress | None = None) -> None:
-        self.batches, self.progress = batches, progress or Silent()
-
-    def train_batches(self, epoch: int) -> Iterator[Batch]:
-        return iter(self.batches)
-
-    def valid_batches(self) -> Iterator[Batch]:
-        return iter(self.batches)
-
-    def gate_batches(self, epoch: int) -> Iterator[Batch]:
-        return (batch for _ in count() for batch in self.batches)
-
-
 def of_net(noise: float = 1e-3) -> Data:
     generator = torch.Generator().manual_seed(2)
     x = torch.randn(128, 4, generator=generator) * torch.tensor([1.0, 1.0, noise, noise])
     return Data([(x, x[:, :2].argmax(1))])
-
-
-def strategy_of(
-    space: SearchSpace, task: Task, settings: dict[str, Any] | None = None, **options: Any
-) -> DifferentiableStrategy:
-    torch.manual_seed(0)
-    chosen = DifferentiableSettings(**({"perturbation_epochs": 0} | (settings or {})))
-    return DifferentiableStrategy(chosen, space.supernet(task.info, **options), task)
-
-
-def examples(features: int, classes: int = 2) -> Task:
-    """A task of shapes; its data is not looked at."""
-    x = np.random.default_rng(0).normal(size=(60, features)).astype("float32")
-    return Task.from_arrays(x, np.arange(60) % classes)
-
-
-class Ran:
-    """Keeps every mixture that a supernet runs."""
-
-    def __init__(self, strategy: DifferentiableStrategy, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.mixtures: list[dict[str, Tensor]] = []
-        self.training: list[set[bool]] = []
-        self.modules = list(strategy.supernet.modules())
-        forward = strategy.supernet.forward
-
-        def watched(x: Any, weights: Any) -> Any:
-            self.mixtures.append({n: torch.as_tensor(w).clone() for n, w in weights.items()})
-            self.training.append({m.training for m in self.modules if isinstance(m, nn.Dropout)})
-            return forward(x, weights)
-
-        monkeypatch.setattr(strategy.supernet, "forward", watched)
 
 
 # -- operations -----------------------------------------------------------------------------------
@@ -219,125 +144,6 @@ def test_what_accuracy_cannot_tell_the_loss_does() -> None:
     assert space.options(space.derive(scores)) == {"choice": "strong"}
 
 
-# -- inputs of nodes ------------------------------------------------------------------------------
-
-SIGNALS = "ABCD"
-
-
-class Edge(OneOf):
-    """An edge into a node that keeps two of its four inputs."""
-
-    def gate(self) -> Gate:
-        return dataclasses.replace(super().gate(), node=Node("node", 2))
-
-
-class Join(nn.Module):
-    """The sum of four inputs, each of which may be absent; labels are pairs of two bits."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        for name in SIGNALS:
-            options = {"none": Zero(), "destroy": Times(0.0), "keep": nn.Identity()}
-            self.add_module(name, Edge(options, label=name))
-        self.head = nn.Linear(4, 4, bias=False)
-        nn.init.eye_(self.head.weight)
-
-    def forward(self, x: Tensor) -> Tensor:
-        signals = zip(SIGNALS, x.unbind(1), strict=True)
-        output: Tensor = self.head(sum(self.get_submodule(name)(s) for name, s in signals))
-        return output
-
-
-def of_join() -> Data:
-    """A and B both bear the first bit; of the second C bears 70 % and D the others."""
-    generator = torch.Generator().manual_seed(0)
-    label = torch.randint(4, (400,), generator=generator)
-    votes = torch.stack([label // 2, label // 2, label % 2, label % 2])
-    bits = [torch.tensor([0, 0, 1, 1])] * 2 + [torch.tensor([0, 1, 0, 1])] * 2
-    told = [(bits[i] == votes[i][:, None]).float() for i in range(4)]
-    by_c = (torch.arange(400) % 10 < 7).float()[:, None]
-    x = torch.stack([told[0], told[1], told[2] * by_c, told[3] * (1 - by_c)], dim=1)
-    return Data([(x, label)])
-
-
-def test_of_two_inputs_with_the_same_signal_one_stays() -> None:
-    """Without A nothing is lost while B is there, nor the other way round."""
-    space = ModuleSpace(Join)
-    strategy = strategy_of(space, examples(4, classes=4))
-    scores = Perturbation().scores(strategy, of_join())
-    strongest = sorted(SIGNALS, key=lambda name: -scores[name].max())
-    assert set(strongest[:2]) in ({"A", "C"}, {"B", "C"})
-    assert strongest[2] == "D"  # which went last
-    assert all(scores[name].argmax() == 2 for name in SIGNALS)
-
-    [(x, label)] = of_join().batches
-    accuracy = {}
-    for kept in ("BC", "CD"):
-        path = {name: 2 if name in kept else 0 for name in SIGNALS}
-        accuracy[kept] = (strategy.supernet(x, path).argmax(1) == label).float().mean().item()
-    assert accuracy["BC"] > 0.8
-    assert accuracy["CD"] < 0.6  # what is left where both of the pair go
-
-
-def test_inputs_are_measured_again_without_the_one_that_went(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    strategy = strategy_of(ModuleSpace(Join), examples(4, classes=4))
-    ran = Ran(strategy, monkeypatch)
-    Perturbation().scores(strategy, of_join())
-    absent = [{name for name in SIGNALS if w[name][0] == 1} for w in ran.mixtures[-7:]]
-    assert absent[:4] == [{"A"}, {"B"}, {"C"}, {"D"}]
-    [gone] = set.intersection(*absent[4:])
-    assert gone in "AB"
-    assert [names - {gone} for names in absent[4:]] == [{n} for n in SIGNALS if n != gone]
-
-
-def test_a_choice_of_several_is_made_one_by_one() -> None:
-    class Some(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.take = SomeOf({name: Take(i) for i, name in enumerate(SIGNALS)}, 2, label="take")
-            self.head = nn.Linear(4, 4, bias=False)
-            nn.init.eye_(self.head.weight)
-
-        def forward(self, x: Tensor) -> Tensor:
-            return self.head(self.take(x))
-
-    class Take(nn.Module):
-        def __init__(self, place: int) -> None:
-            super().__init__()
-            self.place = place
-
-        def forward(self, x: Tensor) -> Tensor:
-            return x[:, self.place]
-
-    space = ModuleSpace(Some)
-    strategy = strategy_of(space, examples(4, classes=4))
-    scores = Perturbation().scores(strategy, of_join())
-    assert space.options(space.derive(scores))["take"] in ("A+C", "B+C")
-    assert sorted(strategy.decided["take"].tolist()) == [0, 0, 1, 1]
-
-
-@pytest.mark.parametrize("edge_gates", [False, True])
-def test_a_darts_cell_is_what_was_decided(tiny_task: Task, edge_gates: bool) -> None:
-    space = DARTS()
-    options = {"channels": 4, "layers": 3, "edge_gates": edge_gates}
-    strategy = strategy_of(space, tiny_task, **options)
-    with torch.no_grad():
-        for name, logits in strategy.logits.items():
-            logits[0] += 3.0 * ("<-" in name)  # none
-    scores = Perturbation().scores(strategy, Data(list(tiny_task.batches("valid", 20))[:1]))
-    path = strategy.supernet.path(space.derive(scores))
-    for name, gate in strategy.supernet.gates.items():
-        if gate.choose > 1 and name not in strategy.decided:
-            assert len(gate.options) == gate.choose  # so that nothing was to decide
-        elif gate.choose > 1:
-            assert set(np.flatnonzero(scores[name] >= scores[name].max())) == set(path[name])
-        elif not edge_gates or path[name] != 0:
-            assert strategy.decided[name].argmax() == path[name], name
-            assert strategy.decided[name].sum() == 1
-
-
 # -- all of it ------------------------------------------------------------------------------------
 
 
@@ -395,3 +201,29 @@ def test_it_can_be_asked_again() -> None:
     strategy = strategy_of(ModuleSpace(Net), examples(4))
     first, second = (Perturbation().scores(strategy, of_net()) for _ in range(2))
     assert first["told"].argmax() == second["told"].argmax() == 2
+
+
+@pytest.mark.parametrize(
+    ("space", "options"),
+    [
+        (ModuleSpace(Everything), {}),  # a choice in a choice, two of three, a width
+        (NATSSize(), {}),
+        (NASBench201(), {"channels": 4, "cells": 1, "edge_gates": True}),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+@pytest.mark.parametrize("relaxation", ["softmax", "gumbel-hard", "unit-norm"])
+def test_every_kind_of_gate_is_decided(
+    tiny_task: Task, space: SearchSpace, options: dict[str, int], relaxation: str
+) -> None:
+    settings = {"perturbation_epochs": 1, "relaxation": relaxation}
+    strategy = strategy_of(space, tiny_task, settings, **options)
+    scores = Perturbation().scores(strategy, Data(list(tiny_task.batches("valid", 20))))
+    path = strategy.supernet.path(space.derive(scores))
+    for name, gate in strategy.supernet.gates.items():
+        if gate.choose == len(gate.options):
+            continue
+        ran = torch.zeros(len(gate.options))
+        ran[torch.tensor(path[name])] = 1.0
+        inactive = isinstance(space, ModuleSpace) and name == "inner"
+        assert inactive or torch.equal(strategy.decided[name], ran), name
