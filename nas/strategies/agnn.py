@@ -23,6 +23,7 @@ from nas.space import Architecture, Choices, SearchSpace
 from nas.strategies.budgets import share_of_budget
 from nas.strategies.controller.groups import GroupController, groups_of
 from nas.strategies.controller.rewards import RewardScale
+from nas.strategies.controller.settings import REWARDS
 from nas.strategies.seen import Seen
 from nas.strategies.strategy import Strategy
 
@@ -43,6 +44,7 @@ class AGNNSettings:
     initial: int = setting(20, "random architectures before there is an incumbent (AGNN: 1)")
     learning_rate: float = setting(0.01, "of Adam (AGNN: 3.5e-4, for thousands of evaluations)")
     batch_size: int = setting(5, "results of a group to an update of its controller")
+    reward: str = setting("rank", "what is learned from: rank among all results, or score (AGNN)")
     hidden: int = setting(100, "width of the LSTM and its embeddings")
     temperature: float = setting(5.0, "divides the logits")
     tanh_constant: float = setting(2.5, "bounds the logits, by a tanh")
@@ -52,6 +54,8 @@ class AGNNSettings:
     def __post_init__(self) -> None:
         if self.choose not in _BY:
             raise unknown("strategy.choose", self.choose, _BY)
+        if self.reward not in REWARDS:
+            raise unknown("strategy.reward", self.reward, REWARDS)
         above = ("learning_rate", "temperature", "tanh_constant")
         ranges = {name: (0 < getattr(self, name) < math.inf, "above 0") for name in above}
         ranges |= {
@@ -96,7 +100,7 @@ class AGNN(Strategy):
             for columns in groups_of(space).values()
         ]  # fmt: skip
         self.seen = Seen(space)
-        self.scale = RewardScale()
+        self.scale = RewardScale(s.reward)
         self.scores: dict[Row, float] = {}  # of what was told, the latest
         self.incumbent: Row | None = None
         self.score = -math.inf

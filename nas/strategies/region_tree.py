@@ -88,28 +88,27 @@ class RegionTree:
             path.append(self._next(path[-1], encodings))
         return np.stack(path, axis=1)
 
-    def _nodes(self, encodings: Floats) -> Ints:
-        """Return all nodes that architectures are in, each once an architecture: [any number]."""
+    def _nodes(self, encodings: Floats) -> tuple[Ints, Ints]:
+        """Return all nodes that architectures are in, each once an architecture, and of which."""
         paths = self.paths(encodings)
-        repeated = np.zeros(paths.shape, dtype=np.bool_)
-        repeated[:, 1:] = paths[:, 1:] == paths[:, :-1]
-        return paths[~repeated]
+        first = np.ones(paths.shape, dtype=np.bool_)
+        first[:, 1:] = paths[:, 1:] != paths[:, :-1]
+        return paths[first], np.nonzero(first)[0]
 
     def visit(self, encodings: Floats) -> None:
         """Note that architectures [n, d] are evaluated."""
-        np.add.at(self.visits, self._nodes(encodings), 1.0)
+        np.add.at(self.visits, self._nodes(encodings)[0], 1.0)
 
     def count(self, encodings: Floats, scores: Floats) -> None:
         """Note the scores [n] of architectures [n, d] in all nodes that they are in."""
-        for encoding, score in zip(encodings, scores.tolist(), strict=True):
-            nodes = self._nodes(encoding[None])
-            self.counts[nodes] += 1.0
-            self.sums[nodes] += score
+        nodes, owners = self._nodes(encodings)
+        np.add.at(self.counts, nodes, 1.0)
+        np.add.at(self.sums, nodes, scores[owners])
 
     def correct(self, encoding: Floats, change: float) -> None:
         """Change the score of an architecture [1, d] that was counted."""
         if change:
-            self.sums[self._nodes(encoding)] += change
+            self.sums[self._nodes(encoding)[0]] += change
 
     # -- selection ----------------------------------------------------------------------------
 

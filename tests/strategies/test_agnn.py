@@ -126,9 +126,21 @@ def test_controllers_learn_what_is_better_than_the_incumbent() -> None:
     assert np.mean(found[-40:]) > np.mean(found[:10]) + 2
 
 
+def test_rewards_may_be_scores() -> None:
+    strategy = make(grid(4, 6), learning_rate=0.1, reward="score")
+    found = []
+    for _ in range(200):
+        [a] = strategy.ask(1)
+        found.append(sum(a.choices))
+        tell(strategy, a, sum(a.choices) / 20)
+    assert np.mean(found[-40:]) > np.mean(found[:10]) + 2
+
+
 def test_settings_are_checked() -> None:
     with pytest.raises(NasError, match=r"strategy\.choose 'most'"):
         AGNNSettings(choose="most")
+    with pytest.raises(NasError, match=r"strategy\.reward 'ranks'"):
+        AGNNSettings(reward="ranks")
     with pytest.raises(NasError, match=r"batch_size=0"):
         AGNNSettings(batch_size=0)
 

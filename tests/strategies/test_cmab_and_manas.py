@@ -101,3 +101,10 @@ def test_settings_out_of_range_are_refused(
 ) -> None:
     with pytest.raises(NasError, match=message):
         kind(**settings)
+
+
+@pytest.mark.parametrize("strategy", ["cmab", "manas"])
+def test_an_unknown_reward_is_refused(strategy: str) -> None:
+    kind = CMABSettings if strategy == "cmab" else MANASSettings
+    with pytest.raises(NasError, match=r"unknown strategy.reward 'scores'. Did you mean 'score'"):
+        kind(reward="scores")

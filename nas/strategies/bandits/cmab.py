@@ -70,7 +70,7 @@ class Cmab:
         self, space: SearchSpace, settings: CMABSettings, rng: np.random.Generator
     ) -> None:
         self.space, self.settings, self.rng = space, settings, rng
-        self.pulls, self.macro_arms = Pulls(space), MacroArms(space)
+        self.pulls, self.macro_arms = Pulls(space, settings.reward), MacroArms(space)
         self._stack: list[_Frame] = []
 
     def tell(self, choices: tuple[int, ...], score: float) -> None:
@@ -182,13 +182,12 @@ class Cmab:
 
     def _strengths(self) -> list[NDArray[np.float64]]:
         """Return what the local bandits think of their options; infinite if never pulled."""
-        counts, sums = self.pulls.totals()
-        pulled = np.maximum(counts, 1)
-        strengths = sums / pulled
+        pulled = np.maximum(self.pulls.counts, 1)
+        strengths = self.pulls.sums() / pulled
         if self.settings.local == "ucb":
             total = max(len(self.pulls), 1)
             strengths += self.settings.ucb * np.sqrt(2 * np.log(total) / pulled)
-        strengths[counts == 0] = np.inf
+        strengths[self.pulls.counts == 0] = np.inf
         return np.split(strengths, self.pulls.starts[1:-1])
 
     def _local_samples(

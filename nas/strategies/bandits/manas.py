@@ -39,7 +39,7 @@ class Manas:
         self, space: SearchSpace, settings: MANASSettings, rng: np.random.Generator
     ) -> None:
         self.space, self.settings, self.rng = space, settings, rng
-        self.pulls = Pulls(space)
+        self.pulls = Pulls(space, settings.reward)
         self.estimates: NDArray[np.float64] = np.zeros(self.pulls.starts[-1])  # B
         self._gram = np.zeros((len(self.estimates), len(self.estimates)))
 
@@ -71,7 +71,7 @@ class Manas:
         self.pulls.add(choices, score)
         arms = self.pulls.arms(np.array([choices], dtype=np.int64))[0]
         if self.settings.credit == "exp3":
-            loss = 1 - self.pulls.rewards()[-1]
+            loss = 1 - self.pulls.reward(score)
             self.estimates[arms] += loss / np.concatenate(self.probabilities())[arms]
         else:
             self._gram[np.ix_(arms, arms)] += 1
@@ -79,9 +79,8 @@ class Manas:
 
     def _coefficients(self) -> NDArray[np.float64]:
         """Return what each option adds to the loss, by least squares over all results."""
-        counts, rewards = self.pulls.totals()
-        ridge = _RIDGE * np.eye(len(counts))
-        fitted = np.linalg.solve(self._gram + ridge, counts - rewards)
+        losses = self.pulls.counts - self.pulls.sums()
+        fitted = np.linalg.solve(self._gram + _RIDGE * np.eye(len(losses)), losses)
         return np.asarray(fitted, dtype=np.float64)
 
     # -- state --------------------------------------------------------------------------------
@@ -94,5 +93,6 @@ class Manas:
         """Continue from what `state_dict` returned."""
         self.pulls.load_state_dict(state["pulls"])
         self.estimates = np.array(state["estimates"], dtype=np.float64)
-        pulled = self.space.encode_choices(self.pulls.choices())
+        rows = np.array(self.pulls.rows, dtype=np.int64).reshape(-1, len(self.space.decisions))
+        pulled = self.space.encode_choices(rows)
         self._gram = np.asarray(pulled.T @ pulled, dtype=np.float64)

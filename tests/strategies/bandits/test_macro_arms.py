@@ -43,3 +43,18 @@ def test_equal_networks_are_one_arm_that_starts_in_several_ways() -> None:
     assert arms.mean(key) == 2
     best = arms.best((2,))
     assert best is not None and best.tolist() == [2, 1]
+
+
+def test_the_best_are_those_that_a_look_at_all_finds() -> None:
+    """Also when means fall, and with equals, of which the first is taken."""
+    rng = np.random.default_rng(0)
+    arms, told = MacroArms(Sorted(*grid(3, 3).decisions)), dict[tuple[int, ...], None]()
+    for _ in range(300):
+        choices = tuple(rng.integers(0, 3, 3).tolist())
+        arms.add(choices, float(rng.integers(0, 4)))
+        told[choices] = None
+        prefix = choices[: rng.integers(0, 4)]
+        alike = [a for a in told if a[: len(prefix)] == prefix]
+        best = max(alike, key=lambda a: arms.mean(arms.keys(np.array([a]))[0]))
+        found = arms.best(prefix)
+        assert found is not None and tuple(found.tolist()) == best
