@@ -127,8 +127,11 @@ class Limit:
     def excess(self, value: float) -> float:
         """Return by how much a value is beyond the bound, in parts of the bound's size.
 
-        Above 0 where the limit is broken, otherwise at most 0. A bound of 0 has the size 1.
+        Above 0 where the limit is broken, otherwise at most 0; inf for NaN. A bound of 0 has the
+        size 1.
         """
+        if math.isnan(value):
+            return math.inf
         beyond = value - self.bound if self.relation.startswith("<") else self.bound - value
         relative = beyond / (abs(self.bound) or 1.0)
         return min(relative, 0.0) if self.allows(value) else max(relative, _LEAST_EXCESS)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 import numpy as np
@@ -28,7 +29,11 @@ Costs = Callable[[Sequence[Architecture]], Sequence[Mapping[str, float]]]
 _STARTS = 10  # random architectures in a row that no repair makes keep the limits
 _BRANCHES = 8  # changes that a step of a repair chooses among
 _MOST_STALLS = 8  # steps of it in a row that make nothing better
-_TRIES = 20  # of a change, before it is repaired
+_TRIES, _TIGHT_TRIES = 20, 4  # of a change, before it is repaired
+_MOST_REPAIRS = 50  # of a change, before a row stays as it is
+_REPAIRED = 8  # of a population, of which the others are mutations
+_STEPS = 3  # mutations to the next ones
+_DRAWS = 64  # random architectures, before what breaks the limits is repaired
 
 
 class LimitedSpace(SearchSpace):
@@ -43,8 +48,6 @@ class LimitedSpace(SearchSpace):
         costs: Asked once an architecture, of valid ones only.
         warn: Where to say, once, that there are costs which cannot be told.
     """
-
-    rejection_draws: ClassVar[int] = 64
 
     def __init__(
         self,
@@ -112,6 +115,20 @@ class LimitedSpace(SearchSpace):
                 return [f"its costs cannot be told: {type(error).__name__}: {error}"]
         return [cost for a in architectures for cost in self._costs([a])]
 
+    @cached_property
+    def is_tight(self) -> bool:
+        """Whether none of 64 random architectures keeps the limits.
+
+        Then nothing is drawn until it does, as a network may have to be built for each draw. That
+        is found out once, always from the same draws, so that a resumed search goes on the same.
+        """
+        rows = self.space.sample_choices(np.random.default_rng(0), _DRAWS)
+        return not self.feasible(rows).any()
+
+    @property
+    def rejection_draws(self) -> int:
+        return 1 if self.is_tight else _DRAWS
+
     # -- what keeps the limits ----------------------------------------------------------------
 
     def sample_choices(self, rng: np.random.Generator, n: int) -> Choices:
@@ -132,16 +149,26 @@ class LimitedSpace(SearchSpace):
         return np.concatenate(found)
 
     def _made(self, rng: np.random.Generator, n: int, refused: Choices) -> Choices:
-        """Return n architectures [n, d] that keep the limits, repaired from random ones."""
+        """Return n architectures [n, d] that keep the limits.
+
+        Some are repaired from random ones; further ones are mutations of mutations of these, for
+        which fewer costs have to be told.
+        """
         found: list[Choices] = []
         missed = 0
-        while len(found) < n:
+        while len(found) < min(n, _REPAIRED):
             row = self._descended(self.space.sample_choices(rng, 1), rng)
             missed = missed + 1 if row is None else 0
             found += [] if row is None else [row]
             if missed == _STARTS:
                 raise self._nothing_keeps_them(refused)
-        return np.concatenate(found)
+        made = np.resize(np.concatenate(found), (n, len(self.decisions)))
+        for at in range(_REPAIRED, n, _REPAIRED):
+            some = made[at - _REPAIRED : at][: n - at]
+            for _ in range(_STEPS):
+                some = self.try_to_mutate(some, rng, self._columns_to_change, _TRIES)[0]
+            made[at : at + _REPAIRED] = some
+        return made
 
     def _nothing_keeps_them(self, refused: Choices) -> NasError:
         [reason] = self._refused(self.from_array(refused))
@@ -195,8 +222,9 @@ class LimitedSpace(SearchSpace):
         tries: int,
     ) -> tuple[Choices, NDArray[np.int64]]:
         """Do as without limits, but repair what breaks them where few changes keep them."""
-        children, left = super().try_to_change(choices, changed, min(tries, _TRIES))
-        for _ in range(tries - _TRIES):
+        first = min(tries, _TIGHT_TRIES if self.is_tight else _TRIES)
+        children, left = super().try_to_change(choices, changed, first)
+        for _ in range(min(tries - first, _MOST_REPAIRS)):
             if not len(left):
                 break
             rows: Choices = changed(left)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from nas.space.decisions import Choices, Decisions
 __all__ = ["Populations"]
 
 _MAX_TRIES = 1000
+_MOST_DRAWS = 20_000
 _REPAIRS = 100  # tries of a single change
 
 PickColumns = Callable[[Choices, np.random.Generator], NDArray[np.int64]]
@@ -145,8 +145,10 @@ class Populations(Decisions):
             left = left[~valid]
         return children, left
 
-    rejection_draws: ClassVar[int] = 20_000
-    """Draws from a distribution after which what is not valid is repaired instead."""
+    @property
+    def rejection_draws(self) -> int:
+        """Draws from a distribution after which what is not valid is repaired instead."""
+        return _MOST_DRAWS
 
     def repaired(self, choices: Choices, rng: np.random.Generator) -> Choices:
         """Return a valid architecture near every row of a population [n, d], itself if it is one.

@@ -161,6 +161,13 @@ def test_a_limit_that_is_missed_by_nothing_is_broken() -> None:
     assert Objective("accuracy", parse_limits("params<=1M")).violation(at) == 0
 
 
+def test_what_is_no_number_keeps_no_limit() -> None:
+    objective = Objective("accuracy", parse_limits("latency<5,accuracy>.1"))
+    broken = Measurement({"accuracy": 0.5, "latency": math.nan})
+    assert not objective.allows(broken)
+    assert objective.violation(broken) == math.inf and objective.score(broken) == -math.inf
+
+
 def test_what_broke_a_limit_need_not_be_measured_further() -> None:
     objective = Objective("accuracy", parse_limits("latency<5,load<2"))
     stopped = Measurement({"latency": 10.0})
