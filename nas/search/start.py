@@ -145,6 +145,14 @@ def _exists(path: Path) -> bool:
         return False
 
 
+def _beside(path: Path) -> list[str]:
+    """Return what lies in the same folder, as a user would write it."""
+    try:
+        return [str(path.parent / other.name) for other in path.parent.iterdir()]
+    except OSError:
+        return []
+
+
 def _named(space: SearchSpace, text: str) -> Architecture:
     """Return a published architecture of a space, or one in its notation."""
     published = space.catalogue()
@@ -155,7 +163,7 @@ def _named(space: SearchSpace, text: str) -> Architecture:
     except NasError as error:
         if any(mark in text for mark in "(|="):
             raise
-        guess = nearest(text, [*published, *installed()])
+        guess = nearest(text, [*published, *installed(), *_beside(Path(text))])
         hint = f" Did you mean '{guess}'?" if guess else ""
         raise NasError(
             f"--from {text}: no run folder, file, table, nor architecture of '{space.name}'.{hint}"

@@ -147,6 +147,7 @@ def test_limits_are_kept_by_what_comes_first(search: Search, tmp_path: Path) -> 
     [
         ("made:upp", "unknown problem of made 'upp'. Did you mean 'up'"),
         ("mad", "--from mad: no run folder, file, table.*Did you mean 'made'"),
+        ("@foldr", "no run folder.*Did you mean '.*/folder'"),
         ("@empty.txt", "empty.txt holds no architectures"),
         ("@wrong.txt", "wrong.txt, architecture 2: "),
         ("@folder", "run"),
