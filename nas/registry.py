@@ -56,19 +56,23 @@ class Entry:
         factory: A class or function that makes the thing.
         summary: One line.
         paper: Authors, title, venue, arXiv number; empty where there is none.
+        differs: What differs from the paper, and which settings give the original.
     """
 
     name: str
     factory: Callable[..., Any]
     summary: str
     paper: str = ""
+    differs: str = ""
 
 
 _entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
 _discovered: set[str] = set()
 
 
-def register(kind: str, name: str, summary: str, paper: str = "") -> Callable[[T], T]:
+def register(
+    kind: str, name: str, summary: str, paper: str = "", differs: str = ""
+) -> Callable[[T], T]:
     """Return a decorator that gives a class or function a name.
 
     Args:
@@ -76,6 +80,7 @@ def register(kind: str, name: str, summary: str, paper: str = "") -> Callable[[T
         name: As typed on the command line.
         summary: One line for the lists that the command line prints.
         paper: Where it was published.
+        differs: One to three sentences: what is not as there, and which settings give that.
     """
 
     def add(factory: T) -> T:
@@ -85,7 +90,7 @@ def register(kind: str, name: str, summary: str, paper: str = "") -> Callable[[T
                 f"{KINDS[kind]} '{name}' is registered twice: by {known.factory.__module__} and "
                 f"by {factory.__module__}"
             )
-        _entries[kind][name] = Entry(name, factory, summary, paper)
+        _entries[kind][name] = Entry(name, factory, summary, paper, differs)
         return factory
 
     return add

@@ -67,6 +67,8 @@ def list_strategies(name: str | None) -> list[Entry]:
     entries = []
     for entry in _chosen("strategies", name):
         line = _head(entry)
+        if name and entry.differs:
+            line["differs from the paper"] = entry.differs
         if isinstance(entry.factory, type):
             line["kind"] = "black-box: needs an evaluator"
             if getattr(entry.factory, "several_objectives", False):

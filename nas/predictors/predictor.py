@@ -63,15 +63,19 @@ class EncodingPredictor(Predictor):
 
     def fit(self, architectures: Sequence[Architecture], scores: Scores) -> Predictor:
         self.check(architectures, scores)
-        x, values = self.space.encode(architectures), np.asarray(scores, dtype=np.float64)
+        x, values = self._encode(architectures), np.asarray(scores, dtype=np.float64)
         self._choose(x, values)
         y, self._mean, self._scale = standardised(values)
         self._fit(x, y)
         return self
 
     def predict(self, architectures: Sequence[Architecture]) -> tuple[Array, Array]:
-        mean, std = self._predict(self.space.encode(architectures))
+        mean, std = self._predict(self._encode(architectures))
         return mean * self._scale + self._mean, std * self._scale
+
+    def _encode(self, architectures: Sequence[Architecture]) -> Array:
+        """Return encodings [n, d]."""
+        return self.space.encode(architectures)
 
     def _choose(self, x: Array, values: Array) -> None:
         """Choose what to fit by encodings [n, d] and scores [n]; by default there is no choice."""

@@ -6,6 +6,7 @@ Weisfeiler-Lehman Kernels, ICLR 2021, arXiv:2006.07556, sec. 3 and alg. 1.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas import registry
-from nas.errors import NasError
+from nas.errors import NasError, unknown
 from nas.kernels import Hyperparameters, WLGaussianProcess
 from nas.objective import BROKEN, Measurement, Objective
 from nas.settings import require_ranges, setting
@@ -24,6 +25,8 @@ from nas.strategies.limit_models import Belief, LimitModels, condition
 from nas.strategies.ranks import normal_scores
 from nas.strategies.seen import Seen
 from nas.strategies.strategy import Strategy
+from nas.strategies.targets import TARGETS, targets_of
+from nas.strategies.task_prior import LEAST, TaskPrior
 
 __all__ = ["BOWL", "BOWLSettings"]
 
@@ -34,7 +37,7 @@ Facts = tuple[float | None, tuple[float, ...]]
 
 @dataclass(frozen=True)
 class BOWLSettings:
-    """Settings of `bo-wl`; the defaults are the paper's."""
+    """Settings of `bo-wl`; pool, its shares and levels are the paper's, targets are not."""
 
     initial: int = setting(10, "random architectures before the model is used")
     pool: int = setting(200, "candidates among which one is chosen")
@@ -42,7 +45,13 @@ class BOWLSettings:
     parents: int = setting(10, "how many of the best are mutated")
     levels: int = setting(3, "largest height of sub-structures; the likeliest up to it is taken")
 
+    targets: str = setting(
+        "ranks", "what is modelled: ranks, values, or log (of the error, as the paper)"
+    )
+
     def __post_init__(self) -> None:
+        if self.targets not in TARGETS:
+            raise unknown("strategy.targets", self.targets, TARGETS)
         require_ranges(
             self,
             "strategy",
@@ -62,15 +71,19 @@ class BOWLSettings:
     "Bayesian optimisation with a graph kernel and a Gaussian process",
     "Ru et al., Interpretable NAS via BO with Weisfeiler-Lehman Kernels, ICLR 2021, "
     "arXiv:2006.07556",
+    differs="What is modelled is the normal score of a result's rank, where the paper has the log "
+    "of the error (`targets=log`); the kernel is the likelier of the subtree and the "
+    "assignment kernel, and acquisition is log-EI. What was evaluated is never proposed "
+    "again.",
 )
 class BOWL(Strategy):
     """Expected improvement over a pool of mutations of the best and of random draws.
 
     Scores are replaced by the normal scores of their ranks, so that neither their scale nor a few
-    that are far off matter; failures rank with the worst. What is under evaluation is believed to
-    come out as predicted. Where a limit was broken, the expected improvement on the best that keeps
-    all limits is multiplied by the probability that they are kept (Gardner et al., ICML 2014);
-    until something does, that probability alone counts.
+    that are far off matter (`targets` says otherwise); failures rank with the worst. What is under
+    evaluation is believed to come out as predicted. Where a limit was broken, the expected
+    improvement on the best that keeps all limits is multiplied by the probability that they are
+    kept (Gardner et al., ICML 2014); until something does, that probability alone counts.
     """
 
     Settings = BOWLSettings
@@ -89,6 +102,7 @@ class BOWL(Strategy):
         """By key: what was measured of what did not fail, where there are limits."""
         self.pending: dict[int, Architecture] = {}
         """By key: what was asked for and not told yet."""
+        self.prior: TaskPrior | None = None
 
     # -- the budget ---------------------------------------------------------------------------
 
@@ -120,11 +134,18 @@ class BOWL(Strategy):
         value = goal.sign * goal.value(measurement) if measured else None
         return value, self.objective.excesses(measurement)
 
+    def learn_prior(self, scores: Sequence[tuple[Architecture, float]]) -> bool:
+        """Take another task's scores as the mean of the process, as far as they prove right."""
+        if sum(score > -math.inf for score in dict(scores).values()) < LEAST:
+            return False
+        self.prior = TaskPrior(self.model.wl, dict(scores))
+        return True
+
     # -- asking -------------------------------------------------------------------------------
 
     def ask(self, n: int) -> list[Architecture]:
         if len(self.told) < self.settings.initial:
-            return [self._remember(self._new(())) for _ in range(n)]
+            return [self._remember(self._first()) for _ in range(n)]
         architectures = [architecture for architecture, _ in self.told.values()]
         order = normal_scores([score for _, score in self.told.values()])
         belief = self._learned(architectures, order).believing(list(self.pending.values()))
@@ -141,20 +162,43 @@ class BOWL(Strategy):
         known = [self.told[key][0] for key in self.facts]
         self.limits.update(known, np.array([excesses for _, excesses in self.facts.values()]))
         if not self.limits:
-            condition(self.model, architectures, order)
-            return Belief(self.model, float(order.max()), self.limits)
+            targets = self._targets([score for _, score in self.told.values()])
+            return self._conditioned(architectures, targets, float(targets.max()))
         if max(score for _, score in self.told.values()) <= BROKEN:
             return Belief(None, 0.0, self.limits)
         values = {key: value for key in self.told if (value := self._value(key)) is not None}
-        targets = normal_scores(list(values.values()))
+        targets = self._targets(list(values.values()))
         kept = [self.told[key][1] > BROKEN for key in values]
-        condition(self.model, [self.told[key][0] for key in values], targets)
-        return Belief(self.model, float(targets[kept].max()), self.limits)
+        measured = [self.told[key][0] for key in values]
+        return self._conditioned(measured, targets, float(targets[kept].max()))
+
+    def _conditioned(
+        self, architectures: Sequence[Architecture], targets: NDArray[np.float64], best: float
+    ) -> Belief:
+        """Condition the model on targets [n], or on what the prior leaves over of them."""
+        if self.prior is None:
+            condition(self.model, architectures, targets)
+            return Belief(self.model, best, self.limits)
+        trust = self.prior.coefficient(architectures, targets)
+        expected = trust * self.prior.mean(self.model.wl.features(architectures))
+        condition(self.model, architectures, targets - expected)
+        return Belief(self.model, best, self.limits, self.prior, trust)
+
+    def _targets(self, scores: Sequence[float]) -> NDArray[np.float64]:
+        return targets_of(scores, self.settings.targets, self.objective.goals[0].sign)
 
     def _value(self, key: int) -> float | None:
         """Return the objective's value, also of what breaks a limit; None: not measured."""
         score = self.told[key][1]
         return self.facts[key][0] if key in self.facts else score
+
+    def _first(self) -> Architecture:
+        """Draw at random; every other time what another task recommends, where one is known."""
+        if self.prior is None or (len(self.told) + len(self.pending)) % 2:
+            return self._new(())
+        pool = self.space.sample(self.rng, self.settings.pool)
+        order = np.argsort(-self.prior.mean(self.model.wl.features(pool)), kind="stable")
+        return self._new(pool[i] for i in order)
 
     def _remember(self, architecture: Architecture) -> Architecture:
         self.seen.meet(architecture)
@@ -213,6 +257,7 @@ class BOWL(Strategy):
                 [key, value, list(excesses)] for key, (value, excesses) in self.facts.items()
             ],
             "limits": self.limits.state_dict(),
+            "prior": self.prior.state_dict() if self.prior else [],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -227,6 +272,8 @@ class BOWL(Strategy):
             known = [architecture for architecture, _ in told[: state["fitted"]]]
             known = [self.read(choices) for choices in state.get("known", [])] or known
             self.model.condition(known, Hyperparameters(*state["chosen"]))
+        prior = {self.read(choices): score for choices, score in state.get("prior", [])}
+        self.prior = TaskPrior(self.model.wl, prior) if prior else None
         self.limits = LimitModels(self.model.wl)
         self.limits.load_state_dict(state.get("limits", []))
         self.facts = {

@@ -20,6 +20,9 @@ __all__ = ["CMABNAS", "CMABSettings"]
     "nested Monte-Carlo search whose playouts sample a combinatorial bandit (CMAB-NAS)",
     "Huang et al., Neural Architecture Search via Combinatorial Multi-Armed Bandit, IJCNN 2021, "
     "arXiv:2101.00336",
+    differs="The reward is the rank among the results, where the paper has the accuracy on a "
+    "supernet: `reward=score` with the evaluator `supernet`. Decisions of any space are "
+    "searched, not only the edges of a cell.",
 )
 class CMABNAS(BanditStrategy):
     """See `Cmab`."""

@@ -11,6 +11,10 @@ from nas.strategies.differentiable.settings import DifferentiableSettings
     "drnas",
     "DARTS with gate weights drawn from a learned Dirichlet distribution",
     "Chen et al., DrNAS: Dirichlet Neural Architecture Search, ICLR 2021, arXiv:2006.10355",
+    differs="Without the progressive stages (partial channels widened, operations pruned) of the "
+    "paper's large networks. At small scale weights train alone for the first 40 % of 20 "
+    "epochs, and the gates' learning rate follows from the number of steps; `--scale paper` is "
+    "the paper's.",
 )
 def drnas(scale: str) -> DifferentiableSettings:
     """Return the paper's settings for NAS-Bench-201 (sec. 5): Dirichlet samples and their anchor.

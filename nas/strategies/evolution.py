@@ -61,6 +61,9 @@ class EvolutionSettings:
     "regularised (ageing) evolution: mutated winners of tournaments, the oldest dies",
     "Real et al., Regularized Evolution for Image Classifier Architecture Search, AAAI 2019, "
     "arXiv:1802.01548",
+    differs="20 members and tournaments of 10 (fewer with a small budget), drawn with replacement, "
+    "where the paper has 100 and 25; a child is mutated until it is new. `aging-evolution` is "
+    "the original.",
 )
 class RegularizedEvolution(Strategy):
     """Plain Python: an ask and a tell take ten to twenty microseconds.
@@ -70,7 +73,7 @@ class RegularizedEvolution(Strategy):
     until it is new; a random architecture takes its place if that does not help.
     """
 
-    Settings = EvolutionSettings
+    Settings: type | None = EvolutionSettings
     settings: EvolutionSettings
 
     def __init__(

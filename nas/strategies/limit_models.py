@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from nas.kernels import (
 )
 from nas.space import Architecture
 from nas.strategies.ranks import normal_scores
+from nas.strategies.task_prior import TaskPrior
 
 __all__ = ["Belief", "LimitModels", "condition"]
 
@@ -137,22 +138,28 @@ class Belief:
         model: Of the objective; None while nothing is known that keeps the limits.
         incumbent: The best that keeps the limits, in the model's unit.
         limits: Of the limits.
+        prior: What another task lets expect; the model is of what that leaves over.
+        trust: The coefficient of the prior.
     """
 
     model: WLGaussianProcess | None
     incumbent: float
     limits: LimitModels
+    prior: TaskPrior | None = None
+    trust: float = 0.0
 
     def believing(self, architectures: Sequence[Architecture]) -> Belief:
         """Return what is thought if architectures under evaluation come out as predicted."""
         model = self.model and self.model.fantasised(architectures)
-        return Belief(model, self.incumbent, self.limits.fantasised(architectures))
+        return replace(self, model=model, limits=self.limits.fantasised(architectures))
 
     def gains(self, features: Features) -> Floats:
         """Return the logarithm of the expected improvement by what keeps the limits, [n]."""
         gains = self.limits.log_feasible(features)
         if self.model is not None:
             mean, std = self.model.predict_features(features)
+            if self.prior is not None:
+                mean = mean + self.trust * self.prior.mean(features)
             gains = gains + log_expected_improvement(mean, std, self.incumbent)
         return gains
 

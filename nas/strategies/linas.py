@@ -69,6 +69,9 @@ class LINASSettings:
     "NSGA-II on a predictor, iterated: batches that are measured, learned and searched (DyNAS-T)",
     "Cummings et al., A Hardware-Aware Framework for Accelerating Neural Architecture Search "
     "Across Modalities, arXiv:2205.10358",
+    differs="NSGA-II has uniform crossover and mutation of decisions, where the paper has "
+    "operators for real numbers; the batch is smaller than 50 with fewer than 150 "
+    "evaluations (`batch=50`).",
 )
 class LINAS(Strategy):
     """NSGA-II proposes a batch by its predictions, whose results the predictors are refitted to.

@@ -44,6 +44,9 @@ class LocalSearchSettings:
     "hill climbing over neighbours, with random restarts at local optima",
     "White et al., Exploring the Loss Landscape in Neural Architecture Search, UAI 2021, "
     "arXiv:2005.02960",
+    differs="As in the authors' code a climb begins at the best of some random architectures "
+    "(fewer with a small budget) and steps to the first better neighbour; `step=best` "
+    "looks at all neighbours before a step.",
 )
 class LocalSearch(Strategy):
     """Neighbours are evaluated in random order; what is known already is not asked again.

@@ -18,6 +18,9 @@ __all__ = ["MANAS", "MANASSettings"]
     "manas",
     "an agent a decision, with credit by Exp3 or by least squares (MANAS)",
     "Carlucci et al., MANAS: Multi-Agent Neural Architecture Search, arXiv:1909.01051",
+    differs="The loss is one less the rank among the results, and eta is for some hundred "
+    "evaluations; `reward=score` with the evaluator `supernet` and `train_on=proposals` "
+    "is the paper's setting.",
 )
 class MANAS(BanditStrategy):
     """See `Manas`."""

@@ -12,6 +12,9 @@ from nas.strategies.differentiable.settings import DifferentiableSettings
     "a sparse code over the options of a supernet whose weights are never trained",
     "Xu et al., Do Not Train It: A Linear Neural Architecture Search of Graph Neural Networks "
     "(NAC), ICML 2023, arXiv:2305.14065",
+    differs="Gates start at 1 and move at 0.3, where the authors have 1e-3 and 3e-4: only "
+    "directions count. Any supernet is searched, not only graph networks that end in a "
+    "linear layer.",
 )
 def nac(scale: str) -> DifferentiableSettings:
     """Return the published settings: unit-norm gates, their L1 norm times 0.5, 100 epochs of Adam.

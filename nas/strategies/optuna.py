@@ -72,6 +72,8 @@ class OptunaSettings:
     "optuna",
     "any sampler of Optuna: optuna:tpe, optuna:nsgaii, optuna:gp ...",
     "Akiba et al., Optuna, KDD 2019, arXiv:1907.10902",
+    differs="Samplers are Optuna's own, over categorical parameters; an architecture is evaluated "
+    "once and pruners are not used.",
 )
 class OptunaStrategy(Strategy):
     """A study in memory; decisions are its parameters, conditional ones where they are active.

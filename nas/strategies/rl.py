@@ -34,6 +34,8 @@ __all__ = ["RLSettings", "ReinforcementLearning"]
     "rl",
     "an LSTM controller trained by REINFORCE, A2C or PPO; with a supernet: ENAS",
     "Pham et al., Efficient Neural Architecture Search (ENAS), ICML 2018, arXiv:1802.03268",
+    differs="The reward is the rank among the results and the learning rate 0.03, for some hundred "
+    "evaluations; `reward=score learning_rate=3.5e-4` is ENAS's.",
 )
 class ReinforcementLearning(Strategy):
     """A controller that is updated whenever a batch of results is there.

@@ -11,7 +11,7 @@ from nas import registry
 from nas.strategies.budgets import share_of_budget
 from nas.strategies.strategy import Strategy
 
-ADAPTING = ["agnn", "bo-wl", "evolution", "lanas", "linas", "local-search", "nsga-ii"]
+ADAPTING = ["agnn", "bananas", "bo-wl", "evolution", "lanas", "linas", "local-search", "nsga-ii"]
 
 
 def factory(name: str) -> Any:

@@ -18,6 +18,7 @@ from nas.strategies.strategy import Strategy
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "agnn": {"initial": 5},
+    "bananas": {"initial": 5, "batch": 5},
     "bo-wl": {"initial": 5},
     "cmab": {},
     "evolution": {"population": 8, "tournament": 4},
@@ -26,6 +27,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "local-search": {"starts": 3},
     "manas": {},
     "nsga-ii": {"population": 8},
+    "spos": {"population": 8, "select": 3, "mutations": 4, "crossovers": 4},
 }
 SEEDS = 5
 

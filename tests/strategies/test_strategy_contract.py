@@ -19,7 +19,9 @@ from nas.strategies.strategy import Strategy  # noqa: E402
 from nas.testing import StrategyContract  # noqa: E402
 
 SETTINGS: dict[str, list[dict[str, Any]]] = {
+    "aging-evolution": [{"population": 4, "sample": 2}],
     "agnn": [{"initial": 2, "batch_size": 2, "hidden": 16}],
+    "bananas": [{"initial": 4, "batch": 3, "candidates": 12}],
     "bo-wl": [{"initial": 4, "pool": 20}],
     "evolution": [{"population": 4, "tournament": 2}],
     "nsga-ii": [{"population": 4}],
@@ -31,6 +33,7 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
         {"algorithm": "reinforce", "hidden": 16, "feasibility_samples": 16},
         {"algorithm": "ppo", "hidden": 16, "feasibility_samples": 16, "epochs": 2},
     ],
+    "spos": [{"population": 4, "select": 2, "mutations": 2, "crossovers": 2}],
 }
 """Settings with which a strategy learns early, where its defaults do not, and is fast."""
 
