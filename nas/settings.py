@@ -101,9 +101,15 @@ def fill(cls: type[T], values: Mapping[str, Any], where: str) -> T:
         if name not in allowed:
             raise unknown(f"setting of {where}", name, allowed)
     converted = {
-        name: convert(value, hints[name], f"{where}.{name}") for name, value in values.items()
+        name: convert(_as_text(value, hints[name]), hints[name], f"{where}.{name}")
+        for name, value in values.items()
     }
     return cls(**converted)
+
+
+def _as_text(value: Any, hint: Any) -> Any:
+    """Return the text of a value that was read as JSON, such as the options of a sampler."""
+    return json.dumps(value) if hint is str and isinstance(value, dict) else value
 
 
 def fill_if_any(cls: type | None, values: Mapping[str, Any], where: str) -> Any:
@@ -148,8 +154,6 @@ def convert(value: Any, hint: Any, where: str) -> Any:
         return value
     if hint is str and isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
-    if hint is str and isinstance(value, (dict, list)):
-        return json.dumps(value)  # a text that happens to be JSON, such as options of a sampler
     raise NasError(f"{where}={value!r}: expected {getattr(hint, '__name__', hint)}")
 
 
