@@ -169,15 +169,21 @@ class Cmab:
         """
         fallback: NDArray[np.int64] | None = None
         strengths = self._strengths()
+        drawn = 0
         for size, uniform in _ATTEMPTS:
-            rows = self._local_samples(prefix, strengths, size, uniform)
-            rows = rows[self.space.feasible(rows)]
+            if drawn >= self.space.rejection_draws:
+                break  # hardly anything is feasible, and to know that may be dear
+            drawn += size
+            sampled = self._local_samples(prefix, strengths, size, uniform)
+            rows = sampled[self.space.feasible(sampled)]
             keys = self.macro_arms.keys(rows)
             new = [row for row, key in enumerate(keys) if not self.macro_arms.known(key)]
             if len(rows):
                 fallback = rows[new[0] if new else 0]
             if new:
                 break
+        if fallback is None and drawn >= self.space.rejection_draws:
+            fallback = self.space.repaired(sampled[:1], self.rng)[0]  # may leave the prefix
         return fallback
 
     def _strengths(self) -> list[NDArray[np.float64]]:

@@ -47,6 +47,10 @@ class BanditStrategy(Strategy):
         for architecture, measurement in results:
             self.algorithm.tell(architecture.choices, self.objective.score(measurement))
 
+    def remind(self, results: Sequence[tuple[Architecture, Measurement]]) -> None:
+        """Learn nothing: a pull of an arm is an evaluation that was paid for."""
+        del results
+
     def state_dict(self) -> dict[str, Any]:
         return super().state_dict() | {"algorithm": deepcopy(self.algorithm.state_dict())}
 
