@@ -224,7 +224,7 @@ class Objective:
         """Return by how much each limit is broken (above 0), or by how much it is kept (to 0).
 
         In parts of the limit's bound; empty without limits. Where a limit that was told first is
-        broken the rest may not be measured: of those it is as if they were just kept, 0.
+        broken the rest may not be measured: of these it is NaN.
 
         Raises:
             NasError: If a metric is not measured, and no other limit is broken.
@@ -235,7 +235,7 @@ class Objective:
             for limit in self.limits:
                 limit.refusal(metrics)  # says which is not measured
         return tuple(
-            x.excess(metrics[x.metric]) if x.metric in metrics else 0.0 for x in self.limits
+            x.excess(metrics[x.metric]) if x.metric in metrics else math.nan for x in self.limits
         )
 
     def violation(self, measurement: Measurement) -> float:

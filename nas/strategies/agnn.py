@@ -20,7 +20,7 @@ from nas.errors import unknown
 from nas.objective import Measurement, Objective
 from nas.settings import require_ranges, setting
 from nas.space import Architecture, Choices, SearchSpace
-from nas.strategies.budgets import share_of_budget
+from nas.strategies.budgets import share_of_budget, under_limits
 from nas.strategies.controller.groups import GroupController, groups_of
 from nas.strategies.controller.rewards import RewardScale
 from nas.strategies.controller.settings import REWARDS
@@ -126,7 +126,7 @@ class AGNN(Strategy):
 
     def _propose(self) -> Choices:
         row: Choices | None = None
-        begun = self.incumbent is not None and len(self.scale.scores) >= self.settings.initial
+        begun = self.incumbent is not None and len(self.scale.scores) >= self._initial()
         for _ in range(_TRIES if begun and self.groups else 0):
             number = self._choose()
             base = np.array(self.incumbent, dtype=np.int64)
@@ -140,6 +140,11 @@ class AGNN(Strategy):
             row = self.seen.sample(self.rng, 1)[0]
         self.seen.add(row[None])
         return row
+
+    def _initial(self) -> int:
+        """Return how many are random at first; fewer where most break the limits."""
+        most = self.settings.initial
+        return under_limits(most, self.scale.scores) if self.objective.limits else most
 
     def _choose(self) -> int:
         """Choose a group, of those with active decisions, by its controller's entropy."""

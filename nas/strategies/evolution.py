@@ -18,7 +18,7 @@ from nas.errors import NasError, unknown
 from nas.objective import Measurement, Objective
 from nas.settings import require_ranges, setting
 from nas.space import Architecture, SearchSpace
-from nas.strategies.budgets import share_of_budget
+from nas.strategies.budgets import share_of_budget, under_limits
 from nas.strategies.seen import Seen
 from nas.strategies.strategy import Strategy
 
@@ -105,8 +105,14 @@ class RegularizedEvolution(Strategy):
         return [self._propose() for _ in range(n)]
 
     def _propose(self) -> Architecture:
-        evolving = self.members and self.told >= self.settings.population
-        return self._child() if evolving else self._random()
+        return self._child() if self.members and self._has_begun() else self._random()
+
+    def _has_begun(self) -> bool:
+        """Tell whether there was enough of what is random."""
+        most = self.settings.population
+        if self.told >= most or not self.objective.limits:
+            return self.told >= most
+        return self.told >= under_limits(most, (score for _, score in self.members))
 
     def _random(self) -> Architecture:
         drawn = self.seen.draw(self.rng, _TRIES - 1)

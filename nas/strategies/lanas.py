@@ -18,7 +18,7 @@ from nas import registry
 from nas.objective import Measurement, Objective
 from nas.settings import require_ranges, setting
 from nas.space import Architecture, Choices, SearchSpace
-from nas.strategies.budgets import share_of_budget
+from nas.strategies.budgets import share_of_budget, under_limits
 from nas.strategies.region_tree import RegionTree
 from nas.strategies.seen import Seen
 from nas.strategies.strategy import Strategy
@@ -163,6 +163,8 @@ class LaNAS(Strategy):
             self.seen.add(self.space.to_array([architecture]))
             self._count(encoding, choices)
             due = self.settings.refit if self.fitted else self.settings.initial
+            if self.objective.limits:
+                due = under_limits(due, self.scores.values())
             if len(self.scores) - self.fitted >= due:
                 self._fit()
 

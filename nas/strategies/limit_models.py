@@ -80,14 +80,15 @@ class LimitModels:
 
         Args:
             architectures: All of which limits were measured, n.
-            excesses: Of them, [n, limits].
+            excesses: Of them, [n, limits]; NaN where a limit's metric was not measured.
         """
         broken = np.flatnonzero((excesses > 0).any(0)).tolist() if len(excesses) else []
         self.models = {limit: self.models.get(limit) or self._model() for limit in broken}
         for limit in broken:
-            ranked = normal_scores([*excesses[:, limit], 0.0])
+            known = np.flatnonzero(np.isfinite(excesses[:, limit])).tolist()  # was it measured?
+            ranked = normal_scores([*excesses[known, limit], 0.0])
             self.bounds[limit] = float(ranked[-1])
-            condition(self.models[limit], architectures, ranked[:-1])
+            condition(self.models[limit], [architectures[at] for at in known], ranked[:-1])
 
     def _model(self) -> WLGaussianProcess:
         return WLGaussianProcess(self.wl.space, wl=self.wl)

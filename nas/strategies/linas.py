@@ -23,7 +23,7 @@ from nas.objective import BROKEN, Measurement, Objective
 from nas.predictors import PREDICTORS, Predictor, make_predictor
 from nas.settings import require_ranges, setting
 from nas.space import Architecture, Choices, SearchSpace
-from nas.strategies.budgets import share_of_budget
+from nas.strategies.budgets import share_of_budget, under_limits
 from nas.strategies.nsga_ii import NSGA2Settings, breed, survivors
 from nas.strategies.seen import Seen
 from nas.strategies.strategy import Strategy
@@ -126,17 +126,24 @@ class LINAS(Strategy):
     def _learnable(self) -> bool:
         """Tell whether a batch was told, enough of which is measured."""
         measured = sum(math.isfinite(scores[0]) for scores in self.scores.values())
-        return len(self.scores) >= self.settings.batch and measured >= _LEAST
+        return len(self.scores) >= self._batch() and measured >= _LEAST
+
+    def _batch(self) -> int:
+        """Return how many are measured between two fits; fewer where most break the limits."""
+        most = self.settings.batch
+        if not self.objective.limits:
+            return most
+        return under_limits(most, (scores[0] for scores in self.scores.values()), _LEAST)
 
     def _searched(self) -> Choices:
         """Return the next batch: what NSGA-II finds among all that was not seen."""
-        s = self.settings
+        s, batch = self.settings, self._batch()
         known, scores = np.array(list(self.scores), dtype=np.int64), self._known_scores()
         best = survivors(scores, s.population)
-        kept = max(s.batch, s.population)
+        kept = max(batch, s.population)
         begun = [self._bred(known[best], scores[best]), self.seen.sample(self.rng, kept)]
         rows = self.seen.new(np.concatenate(begun))
-        if len(rows) < s.batch:  # hardly anything new is left: nothing to choose between
+        if len(rows) < batch:  # hardly anything new is left: nothing to choose between
             return rows if len(rows) else self.seen.sample(self.rng, 1)
         predict = self._predictor()
         found = predict(rows)
@@ -147,7 +154,7 @@ class LINAS(Strategy):
             found = np.concatenate([found, predict(rows[len(found) :])])
             best = survivors(found, kept)
             rows, found = rows[best], found[best]
-        return rows[survivors(found, s.batch)]
+        return rows[survivors(found, batch)]
 
     def _bred(self, parents: Choices, scores: Floats) -> Choices:
         s = self.settings
@@ -179,10 +186,15 @@ class LINAS(Strategy):
         return predict
 
     def _fitted(self, choices: Sequence[Row], columns: Floats) -> list[Predictor]:
-        """Fit a predictor to each column of numbers [n, m]."""
-        known = self.space.from_array(np.array(choices, dtype=np.int64))
-        name = self.settings.predictor
-        return [make_predictor(name, self.space).fit(known, column) for column in columns.T]
+        """Fit a predictor to each column of numbers [n, m], where enough of them are no NaN."""
+        found = []
+        for column in columns.T:
+            there = np.flatnonzero(np.isfinite(column))
+            if len(there) >= min(_LEAST, len(column)):
+                some = np.array([choices[at] for at in there.tolist()], dtype=np.int64)
+                made = make_predictor(self.settings.predictor, self.space)
+                found.append(made.fit(self.space.from_array(some), column[there]))
+        return found
 
     def _known_goals(self) -> tuple[list[Row], Floats]:
         """Return what was measured of the objectives, whether or not limits are kept."""

@@ -16,7 +16,7 @@ from nas.errors import unknown
 from nas.objective import Measurement, Objective
 from nas.settings import require_ranges, setting
 from nas.space import Architecture, SearchSpace
-from nas.strategies.budgets import share_of_budget
+from nas.strategies.budgets import share_of_budget, under_limits
 from nas.strategies.seen import Seen
 from nas.strategies.strategy import Strategy
 
@@ -136,7 +136,7 @@ class LocalSearch(Strategy):
 
     def _advance(self) -> None:
         """Step where that is due; at a local optimum, climb from the next start when there are."""
-        enough = len(self.started) >= self.settings.starts
+        enough = len(self.started) >= self._starts()
         # Results that never come must not hold up the search.
         done = not self.queue and (not self.awaited or enough)
         if self.better and (done or self.settings.step == "first"):
@@ -146,6 +146,11 @@ class LocalSearch(Strategy):
             if self.scores[best] > -math.inf:
                 self.started = []
                 self._climb_from(best)
+
+    def _starts(self) -> int:
+        """Return how many starts there are to a climb; fewer where most break the limits."""
+        most = self.settings.starts
+        return under_limits(most, self.scores.values()) if self.objective.limits else most
 
     def _climb_from(self, architecture: Architecture) -> None:
         neighbors = {self.space.canonical(a): a for a in self.space.neighbors(architecture)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from nas import registry
 from nas.objective import Measurement, Objective, crowding_distance, non_dominated_sort
 from nas.settings import require_ranges, setting
 from nas.space import Architecture, Choices, SearchSpace
-from nas.strategies.budgets import share_of_budget
+from nas.strategies.budgets import share_of_budget, under_limits
 from nas.strategies.seen import Seen
 from nas.strategies.strategy import Strategy
 from nas.strategies.variation import crossed, mutated
@@ -182,8 +183,15 @@ class NSGA2(Strategy):
             self.seen.add(self.space.to_array([architecture]))
             scores = tuple(map(float, self.objective.scores(measurement)))
             self.children.append((architecture.choices, scores))
-            if len(self.children) >= self.settings.population:
+            if len(self.children) >= self._generation():
                 self._end_generation()
+
+    def _generation(self) -> int:
+        """Return how many children a generation has; fewer where most break the limits."""
+        most = self.settings.population
+        if not self.objective.limits:
+            return most
+        return under_limits(most, (s[0] for _, s in chain(self.members, self.children)))
 
     def _end_generation(self) -> None:
         """Keep the best of members and children, each once; failures only die out."""

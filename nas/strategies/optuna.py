@@ -40,8 +40,13 @@ _NEAR, _FAR = 0.01, 1e6  # parts of a bound: less is kept for a model, more too 
 
 
 def _clear(excess: float) -> float:
-    """Return how much a limit is broken, as a finite number that no model takes for 0."""
-    return _FAR if math.isnan(excess) else min(max(excess, _NEAR), _FAR)
+    """Return how much a limit is broken, as a finite number that no model takes for 0.
+
+    What was not measured, as another limit was broken, counts as just kept.
+    """
+    if math.isnan(excess):
+        return 0.0
+    return excess if excess <= 0 else min(max(excess, _NEAR), _FAR)
 
 
 @dataclass
@@ -179,7 +184,7 @@ class OptunaStrategy(Strategy):
         if not self.objective.limits or not self._sampler.heeds_limits:
             return self._penalised(measurement)
         found = self.objective.excesses(measurement)
-        excesses = tuple(excess if excess <= 0 else _clear(excess) for excess in found)
+        excesses = tuple(map(_clear, found))
         goals, metrics = self.objective.goals, measurement.metrics
         if max(excesses) > 0 and any(goal.metric not in metrics for goal in goals):
             return Outcome(TrialState.PRUNED, excesses=excesses)

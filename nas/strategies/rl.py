@@ -18,6 +18,7 @@ import torch
 from nas import registry
 from nas.objective import Measurement, Objective
 from nas.space import Architecture, Choices, SearchSpace
+from nas.strategies.budgets import under_limits
 from nas.strategies.controller.feasibility import restricted
 from nas.strategies.controller.network import Controller
 from nas.strategies.controller.rewards import RewardScale
@@ -88,11 +89,16 @@ class ReinforcementLearning(Strategy):
         return rows
 
     def tell(self, results: Sequence[tuple[Architecture, Measurement]]) -> None:
-        size = self.settings.batch_size
+        size = self._batch()
         self._waiting += [(a.choices, self.objective.score(m)) for a, m in results]
         while len(self._waiting) >= size:
             self._update(self._waiting[:size])
             del self._waiting[:size]
+
+    def _batch(self) -> int:
+        """Return how many results there are to an update; fewer where most break the limits."""
+        most = self.settings.batch_size
+        return under_limits(most, self.scale.scores) if self.objective.limits else most
 
     def remind(self, results: Sequence[tuple[Architecture, Measurement]]) -> None:
         """Learn nothing: an update is for what was paid for by an evaluation."""

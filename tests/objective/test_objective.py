@@ -171,7 +171,8 @@ def test_what_is_no_number_keeps_no_limit() -> None:
 def test_what_broke_a_limit_need_not_be_measured_further() -> None:
     objective = Objective("accuracy", parse_limits("latency<5,load<2"))
     stopped = Measurement({"latency": 10.0})
-    assert objective.excesses(stopped) == pytest.approx((1.0, 0.0))
+    assert objective.excesses(stopped) == pytest.approx((1.0, math.nan), nan_ok=True)
+    assert objective.violation(stopped) == pytest.approx(1.0)
     assert objective.score(stopped) == pytest.approx(2 * BROKEN)
     with pytest.raises(NasError, match="'load' is not measured"):
         objective.score(Measurement({"latency": 4.0, "accuracy": 0.9}))

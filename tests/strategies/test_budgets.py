@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from nas import registry
-from nas.strategies.budgets import share_of_budget
+from nas.objective import BROKEN
+from nas.strategies.budgets import share_of_budget, under_limits
 from nas.strategies.strategy import Strategy
 
 ADAPTING = ["agnn", "bananas", "bo-wl", "evolution", "lanas", "linas", "local-search", "nsga-ii"]
@@ -47,3 +48,12 @@ def test_what_is_given_says_how_many_come_first() -> None:
     for name, setting in {"evolution": "population", "linas": "batch", "bo-wl": "initial"}.items():
         made = factory(name)
         assert made.initial_evaluations(made.Settings(**{setting: 37})) == 37
+
+
+def test_where_hardly_anything_keeps_the_limits_less_is_waited_for() -> None:
+    broken, failed = [2 * BROKEN] * 5, [float("-inf")] * 5
+    assert under_limits(20, broken) == 5
+    assert under_limits(20, [*broken, 0.7]) == 5
+    assert under_limits(20, [*broken, 0.7, 0.8]) == 20
+    assert under_limits(20, failed) == under_limits(20, []) == 20
+    assert under_limits(10, broken) == 4 and under_limits(3, broken) == 3
