@@ -81,6 +81,7 @@ class ProxyEvaluator(Evaluator):
 
     Settings = ProxySettings
     default_objective = "score"
+    depends_on_seed = True
     argument = "score"
     settings: ProxySettings
 

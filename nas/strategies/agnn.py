@@ -73,7 +73,7 @@ class AGNNSettings:
     "Zhou et al., Auto-GNN: Neural Architecture Search of Graph Neural Networks, arXiv:1909.03184",
     differs="The reward is the rank among the results, 20 random architectures come first and the "
     "learning rate is 0.01: `reward=score initial=1 learning_rate=3.5e-4` is the original. "
-    "Weights are shared only with the evaluator `inherit`.",
+    "Weights are shared only with the evaluator `weight-inheritance`.",
 )
 class AGNN(Strategy):
     """One LSTM controller a group, each of which sees the other decisions of the incumbent.

@@ -16,6 +16,7 @@ import numpy as np
 
 from nas import registry
 from nas.objective import Measurement, Objective
+from nas.predictors import PathEncoding, Predictor
 from nas.settings import require_ranges, setting
 from nas.space import Architecture, Choices, SearchSpace
 from nas.strategies.budgets import share_of_budget
@@ -78,10 +79,8 @@ class BANANAS(Strategy):
         self.queue: list[Row] = []  # the rest of the batch, the next one last
 
     @cached_property
-    def encoding(self) -> Any:
+    def encoding(self) -> PathEncoding:
         """The path encoding; made when it is needed, for it looks at some random architectures."""
-        from nas.predictors.path_encoding import PathEncoding
-
         return PathEncoding(self.space)
 
     # -- the budget ---------------------------------------------------------------------------
@@ -124,8 +123,8 @@ class BANANAS(Strategy):
         drawn = mean + std * self.rng.standard_normal(len(mean))
         return candidates[np.argsort(-drawn, kind="stable")[: self.settings.batch]]
 
-    def _ensemble(self) -> Any:
-        from nas.predictors.path_mlp import PathEnsemble
+    def _ensemble(self) -> Predictor:
+        from nas.predictors import PathEnsemble  # which needs torch
 
         scale, scores = UnitScores(), list(self.scores.values())
         scale.fit(scores)

@@ -115,8 +115,8 @@ def _tournament(place: NDArray[np.int64], n: int, rng: np.random.Generator) -> N
     "NSGA-II: evolution for several objectives, by fronts and crowding",
     "Deb et al., NSGA-II, IEEE TEC 2002; Lu et al., NSGA-Net, GECCO 2019, arXiv:1810.03522",
     differs="Operators are uniform crossover and mutation of decisions, where the papers have "
-    "operators for real numbers and for bit strings; a child is mutated until it is new. NSGA- "
-    "Net has `population=40`.",
+    "operators for real numbers and for bit strings; a child is mutated until it is new. "
+    "NSGA-Net has `population=40`.",
 )
 class NSGA2(Strategy):
     """A generation ends when as many children were told as there are members.
