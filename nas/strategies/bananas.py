@@ -7,7 +7,6 @@ Neural Architecture Search, AAAI 2021, arXiv:1910.11858, algorithm 1.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,21 +14,18 @@ from typing import Any
 import numpy as np
 
 from nas import registry
-from nas.objective import Measurement, Objective
+from nas.objective import Objective
 from nas.predictors import PathEncoding, Predictor
 from nas.settings import require_ranges, setting
-from nas.space import Architecture, Choices, SearchSpace
+from nas.space import Choices, SearchSpace
+from nas.strategies.batches import BatchStrategy
 from nas.strategies.budgets import share_of_budget
-from nas.strategies.seen import Seen
-from nas.strategies.strategy import Strategy
 from nas.strategies.unit_scores import UnitScores
 from nas.strategies.variation import mutated
 
 __all__ = ["BANANAS", "BANANASSettings"]
 
 _TRIES = 5  # mutations for each candidate that is wanted
-
-Row = tuple[int, ...]
 
 
 @dataclass
@@ -59,7 +55,7 @@ class BANANASSettings:
     "little (chains), inputs are one-hot. With fewer than 150 evaluations batches are smaller "
     "(`batch=10`).",
 )
-class BANANAS(Strategy):
+class BANANAS(BatchStrategy):
     """A batch is what one draw of the ensemble's prediction of each candidate ranks best.
 
     Candidates are mutations of the best known. The ensemble is that of the predictor `mlp`; where
@@ -74,9 +70,6 @@ class BANANAS(Strategy):
         self, space: SearchSpace, objective: Objective, seed: int = 0, settings: Any = None
     ) -> None:
         super().__init__(space, objective, seed, settings or BANANASSettings())
-        self.seen = Seen(space)
-        self.scores: dict[Row, float] = {}  # of what was told
-        self.queue: list[Row] = []  # the rest of the batch, the next one last
 
     @cached_property
     def encoding(self) -> PathEncoding:
@@ -96,17 +89,12 @@ class BANANAS(Strategy):
     def initial_evaluations(cls, settings: Any) -> int:
         return int(settings.initial)
 
-    # -- ask ----------------------------------------------------------------------------------
+    # -- batches ------------------------------------------------------------------------------
 
-    def ask(self, n: int) -> list[Architecture]:
-        return [self.read(self._propose()) for _ in range(n)]
-
-    def _propose(self) -> Row:
-        if not self.queue:
-            rows = self._batch() if self._learnable() else self.seen.sample(self.rng, 1)
-            self.seen.add(rows)
-            self.queue = list(map(tuple, rows[::-1].tolist()))
-        return self.queue.pop()
+    def next_batch(self) -> Choices:
+        rows = self._batch() if self._learnable() else self.seen.sample(self.rng, 1)
+        self.seen.add(rows)
+        return rows
 
     def _learnable(self) -> bool:
         measured = sum(score > -math.inf for score in self.scores.values())
@@ -147,25 +135,3 @@ class BANANAS(Strategy):
             if len(found) >= s.candidates:
                 break
         return found[: s.candidates]
-
-    # -- tell ---------------------------------------------------------------------------------
-
-    def tell(self, results: Sequence[tuple[Architecture, Measurement]]) -> None:
-        for architecture, measurement in results:
-            self.seen.meet(architecture)
-            self.scores[architecture.choices] = float(self.objective.score(measurement))
-
-    # -- state --------------------------------------------------------------------------------
-
-    def state_dict(self) -> dict[str, Any]:
-        return super().state_dict() | {
-            "seen": self.seen.state_dict(),
-            "told": [[list(row), score] for row, score in self.scores.items()],
-            "queue": [list(row) for row in self.queue],
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        self.seen.load_state_dict(state["seen"])
-        self.scores = {tuple(row): score for row, score in state["told"]}
-        self.queue = [tuple(row) for row in state["queue"]]

@@ -8,25 +8,22 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from nas import registry
-from nas.objective import Measurement, Objective
+from nas.objective import Objective
 from nas.settings import require_ranges, setting
-from nas.space import Architecture, Choices, SearchSpace
+from nas.space import Choices, SearchSpace
+from nas.strategies.batches import BatchStrategy
 from nas.strategies.budgets import share_of_budget
-from nas.strategies.seen import Seen
-from nas.strategies.strategy import Strategy
 
 __all__ = ["SPOS", "SPOSSettings"]
 
 _TRIES = 10  # candidates made for each that is wanted, before the rest is random
-
-Row = tuple[int, ...]
 
 
 @dataclass
@@ -59,7 +56,7 @@ class SPOSSettings:
     "members, and parents and children are fewer in proportion; "
     "`population=50 select=10 mutations=25 crossovers=25` is the original.",
 )
-class SPOS(Strategy):
+class SPOS(BatchStrategy):
     """A generation is half mutants, half crossings of the best of all; the rest is random.
 
     Nothing is evaluated twice. A generation is bred from what was told when the last one was asked
@@ -73,9 +70,6 @@ class SPOS(Strategy):
         self, space: SearchSpace, objective: Objective, seed: int = 0, settings: Any = None
     ) -> None:
         super().__init__(space, objective, seed, settings or SPOSSettings())
-        self.seen = Seen(space)
-        self.scores: dict[Row, float] = {}  # of what was told
-        self.queue: list[Row] = []  # the rest of the generation, the next one last
 
     # -- the budget ---------------------------------------------------------------------------
 
@@ -93,18 +87,9 @@ class SPOS(Strategy):
     def initial_evaluations(cls, settings: Any) -> int:
         return int(settings.population)
 
-    # -- ask ----------------------------------------------------------------------------------
+    # -- generations --------------------------------------------------------------------------
 
-    def ask(self, n: int) -> list[Architecture]:
-        return [self.read(self._propose()) for _ in range(n)]
-
-    def _propose(self) -> Row:
-        if not self.queue:
-            rows = self._generation()
-            self.queue = list(map(tuple, rows[::-1].tolist()))
-        return self.queue.pop()
-
-    def _generation(self) -> Choices:
+    def next_batch(self) -> Choices:
         """Return the next generation [population, d], which counts as seen."""
         parents = self._elite()
         found = self.space.to_array([])
@@ -147,25 +132,3 @@ class SPOS(Strategy):
     def _crossed(self, parents: Choices, n: int) -> Choices:
         mothers, fathers = (parents[self.rng.integers(0, len(parents), n)] for _ in range(2))
         return np.where(self.rng.random(mothers.shape) < 0.5, mothers, fathers)
-
-    # -- tell ---------------------------------------------------------------------------------
-
-    def tell(self, results: Sequence[tuple[Architecture, Measurement]]) -> None:
-        for architecture, measurement in results:
-            self.seen.meet(architecture)
-            self.scores[architecture.choices] = float(self.objective.score(measurement))
-
-    # -- state --------------------------------------------------------------------------------
-
-    def state_dict(self) -> dict[str, Any]:
-        return super().state_dict() | {
-            "seen": self.seen.state_dict(),
-            "told": [[list(row), score] for row, score in self.scores.items()],
-            "queue": [list(row) for row in self.queue],
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        self.seen.load_state_dict(state["seen"])
-        self.scores = {tuple(row): score for row, score in state["told"]}
-        self.queue = [tuple(row) for row in state["queue"]]
