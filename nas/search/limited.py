@@ -144,11 +144,11 @@ class LimitedSpace(SearchSpace):
             found.append(rows[self.feasible(rows)])
             missing -= len(found[-1])
             if missing and draws >= self.rejection_draws * n:
-                found.append(self._made(rng, missing, rows[-1:]))
+                found.append(self._made(rng, missing))
                 missing = 0
         return np.concatenate(found)
 
-    def _made(self, rng: np.random.Generator, n: int, refused: Choices) -> Choices:
+    def _made(self, rng: np.random.Generator, n: int) -> Choices:
         """Return n architectures [n, d] that keep the limits.
 
         Some are repaired from random ones; further ones are mutations of mutations of these, for
@@ -161,7 +161,7 @@ class LimitedSpace(SearchSpace):
             missed = missed + 1 if row is None else 0
             found += [] if row is None else [row]
             if missed == _STARTS:
-                raise self._nothing_keeps_them(refused)
+                raise self._nothing_keeps_them()
         made = np.resize(np.concatenate(found), (n, len(self.decisions)))
         for at in range(_REPAIRED, n, _REPAIRED):
             some = made[at - _REPAIRED : at][: n - at]
@@ -170,13 +170,14 @@ class LimitedSpace(SearchSpace):
             made[at : at + _REPAIRED] = some
         return made
 
-    def _nothing_keeps_them(self, refused: Choices) -> NasError:
-        [reason] = self._refused(self.from_array(refused))
+    def _nothing_keeps_them(self) -> NasError:
+        nearest = min(self._violations, key=self._violations.__getitem__)
+        reason = self._refusals[nearest]
         untold = f", the costs of {self.untold} cannot be told" if self.untold else ""
         kept = sum(refusal is None for refusal in self._refusals.values())
         return NasError(
             f"space '{self.name}': {kept} of {len(self._refusals)} architectures keep the limits "
-            f"({', '.join(map(str, self.limits))}){untold}; of the last, {reason}"
+            f"({', '.join(map(str, self.limits))}){untold}; of the nearest, {reason}"
         )
 
     def repaired(self, choices: Choices, rng: np.random.Generator) -> Choices:
@@ -187,7 +188,7 @@ class LimitedSpace(SearchSpace):
         rows = self.space.repaired(choices, rng)
         for at in np.flatnonzero(~self.feasible(rows)).tolist():
             row = self._descended(rows[at : at + 1], rng)
-            rows[at : at + 1] = self._made(rng, 1, rows[at : at + 1]) if row is None else row
+            rows[at : at + 1] = self._made(rng, 1) if row is None else row
         return rows
 
     def _descended(self, row: Choices, rng: np.random.Generator) -> Choices | None:

@@ -174,7 +174,8 @@ def _black_box(
     evaluator = _make_evaluator(plan, run, progress)
     say_memory(plan, run, evaluator, progress)
     evaluator.prepare()
-    seed = seed_of(plan.config["seed"], "strategy")
+    # A strategy that starts from a run of the same seed must not draw what this one drew.
+    seed = seed_of(plan.config["seed"], "strategy", *plan.config.get("from", []))
     space = limited_space(plan, evaluator, progress)
     strategy = plan.strategy.factory(space, plan.objective, seed, plan.strategy_settings)
     evaluations = plan.config["evaluations"]
