@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from unittest import SkipTest
 
 import numpy as np
 import torch
@@ -125,6 +126,24 @@ class EvaluatorContract:
             first.observe(architecture, measurement)
             second.observe(architecture, measurement)
         self.require_equal(first(drawn[3:]), second(drawn[3:]))
+
+    def test_constant_answers_stay_what_they_are(self) -> None:
+        """A search asks for them once; those that learn say that they change."""
+        evaluator, drawn = self.prepared(), self.draw(5)
+        if not evaluator.constant:
+            raise SkipTest("its answers change")
+        before = evaluator(drawn[:2])
+        for architecture in drawn:
+            [measurement] = evaluator([architecture])
+            evaluator.observe(architecture, measurement)
+        self.require_equal(before, evaluator(drawn[:2]))
+
+    def test_what_is_hidden_is_measured(self) -> None:
+        evaluator = self.prepared()
+        [measurement] = evaluator(self.draw(1))
+        searched = Objective(evaluator.objective_for(evaluator.settings)).metrics
+        assert not evaluator.hidden_metrics & {*searched}
+        assert evaluator.hidden_metrics <= set(measurement.metrics)
 
     def test_weights_are_a_network_or_none(self) -> None:
         evaluator = self.prepared()

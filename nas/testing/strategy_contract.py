@@ -11,6 +11,7 @@ import torch
 
 from nas.objective import Limit, Measurement, Objective
 from nas.search import LimitedSpace, Proposals
+from nas.settings import fill_if_any
 from nas.space import Architecture, SearchSpace
 from nas.strategies import Strategy
 
@@ -153,6 +154,49 @@ class StrategyContract:
         while len(proposals.known) < wanted and (asked := proposals.ask(1)):
             proposals.tell(asked[0], self.judge(asked[0]))
         assert len(proposals.known) >= min(wanted, 8)
+
+    def test_what_breaks_a_limit_is_told_by_how_much(self) -> None:
+        """Of what broke it nothing else need be known; its state goes through a file, too."""
+        space = self.make_space()
+        objective = Objective("accuracy", (Limit("cost", "<=", 0.1),))
+        strategy = self.make_strategy(space, objective, 0)
+        for _ in range(self.rounds):
+            asked = strategy.ask(4)
+            strategy.tell([(a, self._limited(a)) for a in asked])
+            self.require_valid(space, asked)
+        again = self.make_strategy(space, objective, 1)
+        again.load_state_dict(_through_a_file(strategy.state_dict()))
+        assert strategy.ask(3) == again.ask(3)
+
+    def _limited(self, architecture: Architecture) -> Measurement:
+        measured = self.judge(architecture)
+        if not measured.ok:
+            return measured
+        cost = {"cost": measured.metrics["loss"]}
+        return Measurement(cost if cost["cost"] > 0.1 else cost | measured.metrics)
+
+    # -- the search it is part of -------------------------------------------------------------
+
+    def test_it_may_be_reminded_of_what_it_was_told(self) -> None:
+        space, strategy = self.make_space(), self.strategy()
+        for _ in range(self.rounds):
+            results = [(a, self.judge(a)) for a in strategy.ask(4)]
+            strategy.tell(results)
+            strategy.remind(results[:2])
+        self.require_valid(space, strategy.ask(4))
+
+    def test_it_may_know_other_tasks_and_results_at_the_start(self) -> None:
+        space, strategy = self.make_space(), self.strategy()
+        known = [a for a in self.strategy(seed=5).ask(8) if self.judge(a).ok]
+        assert isinstance(strategy.learn_prior([(a, float(i)) for i, a in enumerate(known)]), bool)
+        strategy.tell([(a, self.judge(a)) for a in known])
+        self.require_valid(space, self.searched(strategy, [3] * self.rounds))
+
+    def test_settings_follow_from_any_budget(self) -> None:
+        kind = type(self.strategy())
+        for evaluations in (1, 2, 7, 50, 1000):
+            chosen = fill_if_any(kind.Settings, kind.defaults(evaluations), "strategy")
+            assert kind.initial_evaluations(chosen) >= 0
 
     # -- state --------------------------------------------------------------------------------
 
