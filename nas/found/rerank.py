@@ -152,7 +152,8 @@ def _ranked(run: Run) -> Iterator[Candidate]:
             "train its members: nas train"
         )
     gates = run.config["evaluations"] is None
-    trials = [trial for trial in run.trials() if objective.allows(trial.measurement)]
+    latest = run.latest(objective.metric)  # of what was evaluated again the last score
+    trials = [trial for trial in latest if objective.allows(trial.measurement)]
     for trial in sorted(trials, key=lambda trial: -objective.score(trial.measurement)):
         origin, text = f"trial {trial.number}", run.space.format(trial.architecture)
         found = trial.measurement.metrics

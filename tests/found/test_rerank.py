@@ -16,7 +16,9 @@ from torch import Tensor, nn
 import nas
 from nas.errors import NasError
 from nas.evaluators.train import TrainEvaluator
+from nas.found.rerank import _ranked
 from nas.mutables import OneOf
+from nas.objective import Measurement
 from nas.progress import Silent
 from nas.run import Run
 
@@ -237,3 +239,14 @@ def test_a_run_without_a_choice_is_refused(tmp_path: Path) -> None:
     run = search(tmp_path / "run", evaluations=1)
     with pytest.raises(NasError, match="has found 1 architecture; at least 2"):
         rerank(run)
+
+
+def test_what_was_evaluated_again_is_ranked_by_its_last_score(tmp_path: Path) -> None:
+    """Three networks, the first of which seemed best when it was looked at first."""
+    run = search(tmp_path / "run", evaluator="weight-inheritance", settings=ONE_EPOCH)
+    trials = run.trials()
+    first = trials[0].architecture
+    before = Measurement({"accuracy": 1.0, "loss": 0.0})
+    run.record(first, before, "leader")
+    run.record(first, Measurement({"accuracy": 0.01, "loss": 9.0}), "leader")
+    assert [one.architecture for one in _ranked(run)][-1] == first
