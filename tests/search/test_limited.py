@@ -189,7 +189,8 @@ def test_costs_are_asked_once_and_of_valid_architectures_only() -> None:
 
 def test_limits_that_nothing_keeps_are_refused() -> None:
     space = limited(NATSSize(), "params<0")
-    with pytest.raises(NasError, match=r"0 of \d+ architectures keep .*params<0.*the nearest, params is 0,"):
+    message = r"0 of \d+ architectures keep .*params<0.*the nearest, params is 0,"
+    with pytest.raises(NasError, match=message):
         space.sample(rng(), 1)
 
 

@@ -18,8 +18,8 @@ __all__ = ["SingleLevel"]
     "single-level",
     "gate step and weight step on the same training data",
     "Xie et al., SNAS, ICLR 2019, arXiv:1812.09926, sec. 2.2",
-    "A gate step and then a weight step, each with samples of its own, where SNAS updates both from "
-    "one backward pass.",
+    "A gate step and then a weight step, each with samples of its own, where SNAS updates both "
+    "from one backward pass.",
 )
 class SingleLevel:
     """Both steps see the weights' half and the gates' half of the data, one after the other.
