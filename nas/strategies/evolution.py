@@ -85,6 +85,7 @@ class RegularizedEvolution(Strategy):
     ) -> None:
         super().__init__(space, objective, seed, settings or EvolutionSettings())
         self.members: deque[tuple[Architecture, float]] = deque()  # the oldest first
+        self._joined: set[tuple[int, ...]] = set()  # who is a member, or was one
         self.told = 0
         self.seen = Seen(space)
 
@@ -148,9 +149,11 @@ class RegularizedEvolution(Strategy):
             self.told += 1
             self.seen.meet(architecture)
             score = float(self.objective.score(measurement))
-            self._correct(architecture, score)
+            if architecture.choices in self._joined:
+                self._correct(architecture, score)
             if score > -math.inf:
                 self.members.append((architecture, score))
+                self._joined.add(architecture.choices)
             if len(self.members) > self.settings.population:
                 self._remove()
 
@@ -180,5 +183,6 @@ class RegularizedEvolution(Strategy):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state)
         self.members = deque((self.read(choices), score) for choices, score in state["members"])
+        self._joined = {architecture.choices for architecture, _ in self.members}
         self.told = state["told"]
         self.seen.load_state_dict(state["seen"])
