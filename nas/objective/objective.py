@@ -54,12 +54,12 @@ class Goal:
 
     text: str
 
-    @property
+    @cached_property
     def metric(self) -> str:
         """The metric's name."""
         return self.text.removeprefix("-")
 
-    @property
+    @cached_property
     def sign(self) -> int:
         """-1 where less is better, otherwise 1."""
         return -1 if self.text.startswith("-") else 1

@@ -32,9 +32,9 @@ class Seen:
         """Return the number that equal networks share."""
         key = self._key_of.get(architecture)
         if key is None:
-            [key] = self.space.keys(self.space.to_array([architecture])).tolist()
+            key = int(self.space.keys(self.space.to_array([architecture]))[0])
             self._key_of[architecture] = key
-        return int(key)
+        return key
 
     def __contains__(self, architecture: Architecture) -> bool:
         """Tell whether an architecture, or an equal one, was seen."""
@@ -42,10 +42,13 @@ class Seen:
 
     def meet(self, architecture: Architecture) -> bool:
         """Remember an architecture; tell whether neither it nor an equal one was seen before."""
-        key = self.key(architecture)
-        new = key not in self.keys
+        key = self._key_of.get(architecture)
+        if key is None:
+            key = self.key(architecture)
+        if key in self.keys:
+            return False
         self.keys.add(key)
-        return new
+        return True
 
     def draw(self, rng: np.random.Generator, redraws: int = _REDRAWS) -> Architecture:
         """Draw a random architecture; a seen one only where a new one is hard to find."""
